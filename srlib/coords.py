@@ -1,0 +1,99 @@
+"""Where pixels lie: sizes, pixel centres, and which output pixels belong to which low-resolution (LR) code.
+
+Convention everywhere: coordinates are (row, column) pixel centres in [-1, 1]; an image of n pixels has centres
+-1 + (2k + 1)/n. A *relative* coordinate is (query - code centre) * n, so that one LR cell spans [-1, 1].
+Everything is separable, so the functions here work on one axis at a time, on the CPU, in exact integers or float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Size = tuple[int, int]
+
+
+def check_size(size: object, what: str = "size") -> Size:
+    """Return `size` as (rows, columns); ValueError unless it is two positive integers."""
+    try:
+        rows, columns = size  # type: ignore[misc]
+        good = all(not isinstance(n, bool) and int(n) == n and n > 0 for n in (rows, columns))
+    except (TypeError, ValueError, OverflowError):
+        good = False
+    if not good:
+        raise ValueError(f"{what} must be two positive integers (rows, columns), got {size!r}")
+    return int(rows), int(columns)
+
+
+def check_scale(scale: object) -> tuple[float, float]:
+    """Return `scale` as (vertical, horizontal); ValueError unless positive and finite. One number serves both axes."""
+    pair = scale if isinstance(scale, (tuple, list)) else (scale, scale)
+    try:
+        values = tuple(float(s) for s in pair)
+        good = len(values) == 2 and all(math.isfinite(s) and s > 0 for s in values)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(f"scale must be a positive finite number, or two of them (vertical, horizontal), got {scale!r}")
+    return values  # type: ignore[return-value]
+
+
+def scaled_size(lr_size: Size, scale: float | tuple[float, float]) -> Size:
+    """Output size of an LR size at a scale: each side rounded to the nearest integer, at least 1."""
+    return tuple(max(1, math.floor(n * s + 0.5)) for n, s in zip(lr_size, check_scale(scale), strict=True))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An LR grid, the output grid over it, and the part of the LR grid that is at hand.
+
+    `top` is the first LR row that the features hold: 0 unless a large image is worked through in strips.
+    """
+
+    lr: Size
+    size: Size
+    top: int = 0
+
+    @property
+    def cell(self) -> Size:
+        """Relative size of one output pixel, (2/s vertical, 2/s horizontal): the papers' cell in LR-cell units."""
+        return 2 * self.lr[0] / self.size[0], 2 * self.lr[1] / self.size[1]  # type: ignore[return-value]
+
+
+def centres(n: int) -> Tensor:
+    """Pixel centres of n pixels on [-1, 1], (n,) float64."""
+    return (2 * torch.arange(n, dtype=torch.float64) + 1) / n - 1
+
+
+def owners(n: int, out: int) -> Tensor:
+    """The code (of n) in whose cell each of `out` pixel centres lies, (out,) int64. DIIF Eq 2 on one axis.
+
+    Exact: code i owns pixels ceil(i*s - 0.5) ... ceil((i+1)*s - 0.5) - 1 with s = out/n.
+    """
+    k = torch.arange(out, dtype=torch.int64)
+    return ((2 * k + 1) * n) // (2 * out)
+
+
+def group_starts(n: int, out: int) -> Tensor:
+    """First output pixel of each code's group and, last, `out`: (n + 1,) int64. ceil(i*s - 0.5), exact."""
+    i = torch.arange(n + 1, dtype=torch.int64)
+    return -((n - 2 * i * out) // (2 * n))
+
+
+def relative(index: Tensor, out: int, code: Tensor, n: int) -> Tensor:
+    """Relative coordinate of output pixels `index` (of `out`, may lie beyond the image) to the centres of `code` (of n).
+
+    ((2k+1)/out - (2i+1)/n) * n, float64, from exact integers.
+    """
+    return ((2 * index + 1) * n - (2 * code + 1) * out).to(torch.float64) / out
+
+
+def bands(rows: int, columns: int, queries: int) -> Iterator[tuple[int, int]]:
+    """(first, end) of consecutive bands of whole rows with about `queries` points each."""
+    step = max(1, queries // max(1, columns))
+    for first in range(0, rows, step):
+        yield first, min(first + step, rows)

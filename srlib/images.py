@@ -1,0 +1,144 @@
+"""Images in and out: files, NumPy arrays and PIL images to RGB and back, refusing what cannot be meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
+HOWTO = "srlib works on RGB images: 8-bit (H, W, 3), or floats in [0, 1]"
+
+
+def read(path: str | os.PathLike) -> np.ndarray:
+    """An image file as RGB uint8 (H, W, 3).
+
+    Grey and palette images are converted. ValueError for a file that is truncated, is no image, has 16-bit samples
+    (rounding them to 8 bits would change the data) or real transparency.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            if sixteen_bit(image):
+                raise ValueError(f"{path}: has 16-bit samples; convert it to 8 bits first. {HOWTO}")
+            image.load()
+            return np.array(pil_to_rgb(image, str(path)))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: not an image file that Pillow can read") from error
+    except (OSError, SyntaxError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path}: the image file is damaged or truncated ({error}); fetch it again") from error
+
+
+def sixteen_bit(image: Image.Image) -> bool:
+    """Whether the file's samples have more than 8 bits. Pillow would drop the low half of 16-bit colour unasked."""
+    if image.mode.startswith(("I", "F")):
+        return True
+    return any(";16" in str(part) for tile in getattr(image, "tile", []) for part in tile)
+
+
+def pil_to_rgb(image: Image.Image, what: str = "the image") -> Image.Image:
+    """An 8-bit PIL image as mode RGB. ValueError if it is transparent anywhere, or of a mode without an RGB meaning."""
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] < 255:
+            raise ValueError(
+                f"{what} is transparent ({image.mode}); put it on a background and pass RGB, "
+                "for example Image.alpha_composite(white, image).convert('RGB')"
+            )
+    if image.mode not in ("RGB", "RGBA", "L", "1", "P", "CMYK", "YCbCr"):
+        raise ValueError(f"{what} has mode {image.mode}; {HOWTO}")
+    return image.convert("RGB")
+
+
+def to_tensor(image: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """RGB uint8 (H, W, 3) -> float32 (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float().div(255)
+
+
+def to_uint8(tensor: Tensor) -> np.ndarray:
+    """Float (1, 3, H, W) or (3, H, W) -> RGB uint8 (H, W, 3): clamped and rounded."""
+    tensor = tensor.detach().squeeze(0) if tensor.ndim == 4 else tensor.detach()
+    return tensor.float().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+
+def save(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Write RGB uint8 (H, W, 3) as a file of the type that the name says, whole or not at all."""
+    from srlib.files import whole
+
+    with whole(path) as temporary:
+        Image.fromarray(image).save(temporary)
+
+
+def open_any(image: object) -> tuple[np.ndarray, Callable[[np.ndarray], object]]:
+    """What a user passes to `upscale` -> RGB float32 (H, W, 3) in [0, 1], and the way back to the same kind.
+
+    Taken: PIL images (RGB, grey, palette, opaque RGBA, 16-bit grey) and NumPy arrays (H, W, 3) or grey (H, W), (H, W, 1),
+    of uint8, uint16, bool or float in [0, 1]. ValueError or TypeError says what came and what is needed.
+    """
+    if isinstance(image, Image.Image):
+        return open_pil(image)
+    if isinstance(image, np.ndarray):
+        return open_array(image)
+    raise TypeError(f"expected a NumPy array or a PIL image, got {type(image).__name__}. {HOWTO}")
+
+
+def open_pil(image: Image.Image) -> tuple[np.ndarray, Callable[[np.ndarray], object]]:
+    if 0 in image.size:
+        raise ValueError(f"the image is empty: {image.size[0]} x {image.size[1]} pixels")
+    if image.mode.startswith("I;16"):
+        array, back = open_array(np.asarray(image).astype(np.uint16))
+        return array, lambda result: Image.fromarray(back(result))
+    if sixteen_bit(image):
+        raise ValueError(f"the image has mode {image.mode} or 16-bit samples; {HOWTO}")
+    rgb = np.asarray(pil_to_rgb(image), dtype=np.float32) / 255
+    grey = image.mode in ("L", "1", "LA")
+
+    def back(result: np.ndarray) -> Image.Image:
+        result = Image.fromarray(np.round(result * 255).astype(np.uint8))
+        return result.convert("L") if grey else result
+
+    return rgb, back
+
+
+def open_array(image: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], object]]:
+    shape = image.shape
+    if 0 in shape:
+        raise ValueError(f"the image is empty: an array of shape {shape}")
+    if image.ndim == 3 and shape[2] == 4:
+        raise ValueError(f"got a four-channel array {shape}, perhaps RGBA; drop or composite the fourth channel. {HOWTO}")
+    if not (image.ndim == 2 or (image.ndim == 3 and shape[2] in (1, 3))):
+        hint = "; channels come last" if image.ndim == 3 and shape[0] in (1, 3) else ""
+        hint = "; pass one image at a time" if image.ndim == 4 else hint
+        raise ValueError(f"got an array of shape {shape}{hint}. {HOWTO}")
+    dtype = image.dtype
+    if dtype.kind == "f":
+        if not np.isfinite(image).all():
+            raise ValueError("the image has NaN or infinite values; expected floats in [0, 1]")
+        if image.min() < 0 or image.max() > 1:
+            raise ValueError(
+                f"float values range over [{image.min():.4g}, {image.max():.4g}], expected [0, 1]; "
+                "divide 8-bit values by 255, or pass them as uint8"
+            )
+        top = 1.0
+    elif dtype in (np.uint8, np.uint16):
+        top = float(np.iinfo(dtype).max)
+    elif dtype == bool:
+        top = 1.0
+    else:
+        raise ValueError(f"got an array of {dtype}; {HOWTO}")
+    rgb = image.astype(np.float32) / np.float32(top)
+    rgb = np.repeat(rgb.reshape(*shape[:2], -1), 3 if rgb.size == shape[0] * shape[1] else 1, axis=2)
+
+    def back(result: np.ndarray) -> np.ndarray:
+        if image.ndim == 2 or shape[2] == 1:
+            result = result.mean(axis=2).reshape(*result.shape[:2], *shape[2:])
+        return result.astype(dtype) if dtype.kind == "f" else np.round(result * top).astype(dtype)
+
+    return rgb, back

@@ -1,0 +1,71 @@
+"""PSNR, SSIM and LR-PSNR. Images are float tensors (B, 3, H, W) or (3, H, W) in [0, 1]; results are floats."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from srlib.coords import Size
+from srlib.resize import antialiased
+
+LUMA = (65.738 / 256, 129.057 / 256, 25.064 / 256)  # BT.601, studio range
+
+
+def check_pair(a: Tensor, b: Tensor, crop: int) -> tuple[Tensor, Tensor]:
+    """Both as (B, 3, H, W) float64 without `crop` border pixels. ValueError if they do not match or nothing is left."""
+    a, b = (x if x.ndim == 4 else x[None] for x in (a, b))
+    if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
+        raise ValueError(f"expected two RGB images of one size, (B, 3, H, W), got {tuple(a.shape)} and {tuple(b.shape)}")
+    if crop < 0 or min(a.shape[-2:]) <= 2 * crop:
+        raise ValueError(f"cropping {crop} pixels on each side leaves nothing of {a.shape[-2]} x {a.shape[-1]} pixels")
+    inside = slice(crop, -crop or None)
+    return a[..., inside, inside].double(), b[..., inside, inside].double()
+
+
+def psnr(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
+    """Peak signal-to-noise ratio in dB, peak 1, over all pixels, channels and images; infinite for equal images.
+
+    channel: "rgb", or "y", the error of BT.601 studio-range luma (which is linear, so no offset is needed).
+    crop: border pixels left out on each side.
+    """
+    a, b = check_pair(a, b, crop)
+    error = a - b
+    if channel == "y":
+        error = (error * torch.tensor(LUMA, dtype=error.dtype, device=error.device).view(3, 1, 1)).sum(dim=1)
+    elif channel != "rgb":
+        raise ValueError(f"channel must be 'rgb' or 'y', got {channel!r}")
+    mse = float(error.square().mean())
+    return -10 * math.log10(mse) if mse > 0 else math.inf
+
+
+def ssim(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
+    """Structural similarity (Wang et al. 2004): 11 x 11 Gaussian, sigma 1.5, its 5-pixel border left out of the mean.
+
+    channel: "rgb" is the mean over the three channels, "y" is BT.601 studio-range luma. NaN below 11 x 11 pixels.
+    """
+    a, b = check_pair(a, b, crop)
+    if min(a.shape[-2:]) < 11:
+        return math.nan
+    if channel == "y":
+        weights = torch.tensor(LUMA, dtype=a.dtype, device=a.device).view(3, 1, 1)
+        a, b = ((x * weights).sum(dim=1, keepdim=True) + 16 / 256 for x in (a, b))
+    elif channel != "rgb":
+        raise ValueError(f"channel must be 'rgb' or 'y', got {channel!r}")
+    values = [
+        structural_similarity(
+            x.cpu().numpy(), y.cpu().numpy(), channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for x, y in zip(a, b, strict=True)
+    ]  # fmt: skip
+    return float(sum(values) / len(values))
+
+
+def lr_psnr(sr: Tensor, hr: Tensor, lr_size: Size) -> float:
+    """Low-resolution consistency in dB (DIINN, Section 4.1): PSNR of SR and HR, both brought to the LR size by
+    antialiased bicubic, neither clamped nor rounded."""
+    sr, hr = check_pair(sr, hr, 0)
+    return psnr(antialiased(sr, lr_size), antialiased(hr, lr_size))

@@ -1,0 +1,139 @@
+"""The table of models, and the model itself: an encoder and a decoder behind one door."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from srlib.coords import Grid, Size, bands, check_size
+from srlib.encoders import EDSR, RDN
+from srlib.models.bicubic import Bicubic
+from srlib.models.diif import DIIF, FixedSliceDIIF
+from srlib.models.liif import LIIF
+
+# name -> (constructor, width of the decoders that go with it)
+ENCODERS: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "compact": (partial(EDSR, channels=32, blocks=12), 64),
+    "edsr-baseline": (partial(EDSR, channels=64, blocks=16), 256),
+    "rdn": (partial(RDN, channels=64, blocks=16, layers=8, growth=64), 256),
+}
+
+# name -> constructor(channels, hidden)
+DECODERS: dict[str, Callable[[int, int], nn.Module]] = {
+    "liif": LIIF,
+    "liif-wo-ensemble": partial(LIIF, ensemble=False),
+    "liif-wo-unfolding": partial(LIIF, unfold=False),
+    "liif-wo-cell": partial(LIIF, cell=False),
+    "diif": DIIF,
+    "diif-wo-ds": FixedSliceDIIF,
+    "diif-wo-se": partial(DIIF, ensemble=False),
+    "diif-cs": partial(DIIF, slicing="constant"),
+    "diif-c4f3": partial(DIIF, coarse=4, fine=3),
+    "diif-c2f5": partial(DIIF, coarse=2, fine=5),
+}
+
+NAMES = ("bicubic", *(f"{encoder}-{decoder}" for encoder in ENCODERS for decoder in DECODERS))
+
+CPU_QUERIES = 8192  # output pixels decoded at a time: activations stay in the cores' cache
+GPU_QUERIES = 2**18
+
+
+class Model(nn.Module):
+    """An arbitrary-scale super-resolution model: encode once, decode at any size.
+
+    Images are RGB in [0, 1], (B, 3, h, w) float; the networks see (x - 0.5) / 0.5, and outputs are not clamped.
+    """
+
+    def __init__(self, name: str, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.name, self.encoder, self.decoder = name, encoder, decoder
+        self.origin: dict[str, str] = {}  # where the weights come from; filled by load
+
+    def forward(self, lr: Tensor, size: Size) -> Tensor:
+        """lr (B, 3, h, w) in [0, 1] -> (B, 3, H, W) for size = (H, W); not clamped."""
+        return self.decode(self.encode(lr), size)
+
+    def encode(self, lr: Tensor) -> Tensor:
+        """lr (B, 3, h, w) float in [0, 1] -> features (B, C, h, w). ValueError on any other input, and on NaN."""
+        check_lr(lr, finite=not self.training)
+        return self.encoder((lr - 0.5) / 0.5)
+
+    def decode(self, features: Tensor, size: Size, *, literal: bool = False, rows: Tensor | None = None) -> Tensor:
+        """features (B, C, h, w) from `encode` -> (B, 3, H, W), not clamped; any size, decoded in bands of rows.
+
+        literal: follow the paper's equations one by one (the slow reference); otherwise the fast exact path.
+        rows: int64 indices of the output rows wanted, (R,); then the result is (B, 3, R, W).
+        """
+        grid = Grid(tuple(features.shape[-2:]), check_size(size))
+        rows = torch.arange(grid.size[0]) if rows is None else rows
+        return torch.cat(list(self.decode_bands(features, grid, rows, literal=literal)), dim=2)
+
+    def decode_bands(self, features: Tensor, grid: Grid, rows: Tensor, *, literal: bool = False):
+        """Yield (B, 3, r, W) bands of the output rows `rows`, each bounded in memory."""
+        paint = (self.decoder.literal if literal else self.decoder.fast)(features, grid)
+        rows = rows.to(features.device)
+        queries = self.queries(features) // features.shape[0]
+        for a, b in bands(len(rows), grid.size[1], queries):
+            yield paint(rows[a:b]).permute(0, 3, 1, 2) * 0.5 + 0.5
+
+    def queries(self, features: Tensor) -> int:
+        """How many output pixels to decode at a time. With a graph, or with no data (meta), bands save nothing."""
+        graph = torch.is_grad_enabled() and (features.requires_grad or any(p.requires_grad for p in self.parameters()))
+        if graph or features.device.type == "meta":
+            return 2**62
+        return CPU_QUERIES if features.device.type == "cpu" else GPU_QUERIES
+
+
+def check_lr(lr: Tensor, *, finite: bool = True) -> None:
+    """ValueError unless lr is a float tensor (B, 3, h, w) with pixels, all finite."""
+    if not isinstance(lr, Tensor) or lr.ndim != 4 or lr.shape[1] != 3 or not lr.is_floating_point():
+        what = f"a {lr.dtype} tensor of shape {tuple(lr.shape)}" if isinstance(lr, Tensor) else f"a {type(lr).__name__}"
+        raise ValueError(f"expected a float tensor of RGB images in [0, 1], shape (B, 3, h, w), got {what}")
+    if lr.numel() == 0:
+        raise ValueError(f"expected at least one image of at least 1 x 1 pixels, got shape {tuple(lr.shape)}")
+    if finite and lr.device.type != "meta" and not bool(torch.isfinite(lr).all()):
+        raise ValueError("the image has NaN or infinite values; expected finite RGB values in [0, 1]")
+
+
+def unknown(what: str, name: object, known: list[str] | tuple[str, ...]) -> ValueError:
+    """A ValueError that names the nearest known names."""
+    near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.4)
+    hint = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(known)}"
+    return ValueError(f"unknown {what} {name!r}; {hint}")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """'edsr-baseline-diif' -> ('edsr-baseline', 'diif'). ValueError with the nearest names if there is no such model."""
+    if name in NAMES and name != "bicubic":
+        encoder = next(e for e in ENCODERS if name.startswith(e + "-"))
+        return encoder, name.removeprefix(encoder + "-")
+    if name == "bicubic":
+        return "", "bicubic"
+    raise unknown("model", name, NAMES)
+
+
+def build(name: str, seed: int | None = None) -> Model:
+    """A model with fresh weights: `name` is {encoder}-{decoder} or "bicubic" (see `srlib.available`).
+
+    seed: makes the weights repeatable and leaves torch's global generator as it was.
+    """
+    encoder_name, decoder_name = split_name(name)
+    if decoder_name == "bicubic":
+        return bicubic()
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        make, width = ENCODERS[encoder_name]
+        encoder = make()
+        return Model(name, encoder, DECODERS[decoder_name](encoder.channels, width))
+
+
+def bicubic() -> Model:
+    """Bicubic interpolation as a model: no encoder, no parameters."""
+    encoder = nn.Identity()
+    encoder.reach = 0
+    return Model("bicubic", encoder, Bicubic())

@@ -1,0 +1,51 @@
+"""The few pieces that several decoders share."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear layers of the given widths with a ReLU between them (none after the last)."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def linears(network: nn.Sequential) -> list[nn.Linear]:
+    """The linear layers of an `mlp`, in order."""
+    return [layer for layer in network if isinstance(layer, nn.Linear)]
+
+
+def hidden(x: Tensor, layers: list[nn.Linear]) -> Tensor:
+    """Apply linear layers, each followed by a ReLU done in place."""
+    for layer in layers:
+        x = F.relu_(layer(x))
+    return x
+
+
+def unfold(features: Tensor, kernel: int) -> Tensor:
+    """Concatenate the kernel x kernel neighbouring codes of each position, zero-padded at the border.
+
+    (B, C, h, w) -> (B, h', w', C * kernel**2), channel-major (channel, kernel row, kernel column).
+    An odd kernel is centred on the codes: h' = h. An even one on their vertices: h' = h + 1.
+    """
+    padding = kernel // 2
+    h, w = (n + 2 * padding - kernel + 1 for n in features.shape[-2:])
+    return F.unfold(features, kernel, padding=padding).transpose(1, 2).unflatten(1, (h, w)).contiguous()
+
+
+def unfolded_linear(features: Tensor, weight: Tensor, bias: Tensor, kernel: int) -> Tensor:
+    """`F.linear(unfold(features, kernel), weight, bias)` as the convolution that it is: (B, h', w', outputs).
+
+    Nothing is unfolded in memory, and the product is computed once per LR position instead of once per query.
+    """
+    weight = weight.unflatten(1, (features.shape[1], kernel, kernel))
+    return F.conv2d(features, weight, bias, padding=kernel // 2).permute(0, 2, 3, 1).contiguous()
+
+
+def gather(codes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """codes[:, rows][:, :, columns]: (B, h, w, C) -> (B, R, W, C)."""
+    return codes.index_select(1, rows).index_select(2, columns)

@@ -1,0 +1,294 @@
+"""Training: images resident in memory, crops and antialiased downsampling on the fly, resumable, deterministic by seed.
+
+Every step draws from a generator seeded with (seed, step), so a resumed run sees the same batches as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from srlib import data, metrics, paths, provenance, resize, weights
+from srlib.coords import Grid
+from srlib.files import whole
+from srlib.images import to_tensor
+from srlib.models import Model, build
+
+VALIDATION = ("astronaut", "chelsea", "coffee", "rocket")  # embedded photographs, in no training or benchmark set
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What defines a training run. The defaults are LIIF's recipe (METHODS of DIIF and LIIF) but for `steps`.
+
+    data: data set or folder. exclude: image names left out. patch: LR pixels a side. scales: (smallest, largest), drawn
+    uniformly per batch. pixels: HR pixels of each patch that are decoded, as whole output rows drawn at random (whole
+    slices, as DIIF needs; LIIF draws the same number of single pixels). schedule: "cosine" to zero, or "halving", at every
+    fifth of the run. precision: "auto" is bf16 autocast where the device has it, else float32.
+    """
+
+    model: str
+    steps: int = 6000
+    data: str = "bsd400"
+    exclude: tuple[str, ...] = ("302003",)  # the photograph is also Set5's woman
+    batch: int = 16
+    patch: int = 48
+    scales: tuple[float, float] = (1.0, 4.0)
+    pixels: int = 48 * 48
+    lr: float = 1e-3
+    schedule: str = "cosine"
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.schedule not in ("cosine", "halving"):
+            raise ValueError(f"schedule must be 'cosine' or 'halving', got {self.schedule!r}")
+        if self.precision not in ("auto", "bf16", "float32"):
+            raise ValueError(f"precision must be 'auto', 'bf16' or 'float32', got {self.precision!r}")
+        for name in ("steps", "batch", "patch", "pixels"):
+            if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
+        if not (0 < self.scales[0] <= self.scales[1] < math.inf):
+            raise ValueError(f"scales must be (smallest, largest), positive and finite, got {self.scales!r}")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        if self.schedule == "halving":
+            return self.lr * 0.5 ** (5 * step // self.steps)
+        warm = min(1.0, (step + 1) / 100)
+        return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+class Images:
+    """A training set in memory: uint8 tensors (3, H, W) on the device."""
+
+    def __init__(self, settings: Settings, device: torch.device, progress: bool):
+        need = round(settings.patch * settings.scales[1])
+        self.images = []
+        pictures = data.pictures(settings.data, exclude=settings.exclude)
+        for picture in tqdm(pictures, desc=f"reading {settings.data}", disable=not progress):
+            image = picture.read()
+            if min(image.shape[:2]) < need:
+                raise ValueError(
+                    f"{picture.name} has {image.shape[0]} x {image.shape[1]} pixels; patch {settings.patch} at scale "
+                    f"{settings.scales[1]:g} needs {need} on each side"
+                )
+            self.images.append(torch.from_numpy(image).permute(2, 0, 1).contiguous().to(device))
+
+    def batch(self, settings: Settings, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Step -> LR (B, 3, p, p), HR (B, 3, S, S), both in [0, 1], and the output rows to decode (R,)."""
+        g = torch.Generator().manual_seed(settings.seed * 2**32 + step)
+
+        def integer(high: int) -> int:
+            return int(torch.randint(high, (), generator=g))
+
+        low, high = settings.scales
+        scale = low + (high - low) * float(torch.rand((), generator=g))
+        size = round(settings.patch * scale)
+        crops = []
+        for _ in range(settings.batch):
+            image = self.images[integer(len(self.images))]
+            top, left = integer(image.shape[1] - size + 1), integer(image.shape[2] - size + 1)
+            crop = image[:, top : top + size, left : left + size]
+            flips = [axis for axis in (1, 2) if integer(2)]
+            crop = crop.flip(flips) if flips else crop
+            crops.append(crop.transpose(1, 2) if integer(2) else crop)
+        hr = torch.stack(crops).float().div_(255)
+        lr = resize.antialiased_8bit(hr, (settings.patch, settings.patch))
+        count = min(size, max(1, round(settings.pixels / size)))
+        rows = torch.randperm(size, generator=g)[:count].sort().values
+        return lr, hr, rows
+
+
+def autocast(settings: Settings, device: torch.device) -> contextlib.AbstractContextManager:
+    """bf16 autocast if asked for, or if "auto" and the device multiplies bf16 natively."""
+    has = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu.get_capabilities().get("avx512_bf16", False)
+    if settings.precision == "bf16" or (settings.precision == "auto" and has):
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def validation_pairs(device: torch.device) -> dict[int, list[tuple[Tensor, Tensor]]]:
+    """Central 256 x 256 crops of four embedded photographs and their LR at x2 and x4."""
+    pairs: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    for scale in (2, 4):
+        for name in VALIDATION:
+            image = data.embedded(name)
+            top, left = ((n - 256) // 2 for n in image.shape[:2])
+            hr = np.ascontiguousarray(image[top : top + 256, left : left + 256])
+            lr = resize.pil(hr, (256 // scale, 256 // scale))
+            pairs.setdefault(scale, []).append((to_tensor(lr, device), to_tensor(hr, device)))
+    return pairs
+
+
+@torch.no_grad()
+def validate(model: Model, pairs: dict[int, list[tuple[Tensor, Tensor]]]) -> dict[str, float]:
+    """Mean luma PSNR of the validation crops, `scale` pixels cropped: {'psnr_x2': dB, 'psnr_x4': dB}."""
+    model.eval()
+    scores = {
+        f"psnr_x{scale}": float(
+            np.mean([metrics.psnr(model(lr, hr.shape[-2:]).clamp(0, 1), hr, channel="y", crop=scale) for lr, hr in some])
+        )
+        for scale, some in pairs.items()
+    }
+    model.train()
+    return scores
+
+
+def fit(
+    settings: Settings,
+    folder: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+    log_every: int = 50,
+    valid_every: int = 500,
+    save_every: float = 30,
+    stop_at: int | None = None,
+) -> pd.DataFrame:
+    """Train a model, or go on with an interrupted run in `folder`; returns the log (step, loss, lr, psnr_x2, psnr_x4, seconds).
+
+    folder: gets state.pt (every `save_every` seconds and at the end; to resume), log.csv, curve.png and, when the run is
+    complete, {model}.safetensors. A run killed at any moment loses at most `save_every` seconds plus one step.
+    stop_at: leave after this step, as an interruption would.
+    ValueError if the folder holds a run with other settings.
+    """
+    device, folder = torch.device(device), Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = build(settings.model, seed=settings.seed).to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, betas=(0.9, 0.999))
+    step, log, spent = resume(folder / "state.pt", settings, model, optimizer)
+    images = Images(settings, device, progress) if step < settings.steps else None
+    pairs = validation_pairs(device)
+    commit = provenance.commit()
+
+    started, saved, losses = time.monotonic() - spent, time.monotonic(), []
+    end = min(settings.steps, stop_at or settings.steps)
+    bar = tqdm(total=settings.steps, initial=step, desc=settings.model, disable=not progress, smoothing=0.02)
+    try:
+        while step < end:
+            for group in optimizer.param_groups:
+                group["lr"] = settings.rate(step)
+            lr, hr, rows = images.batch(settings, step)
+            lr = lr.contiguous(memory_format=torch.channels_last)
+            with autocast(settings, device):
+                sr = model.decode(model.encode(lr), hr.shape[-2:], rows=rows)
+            loss = (sr.float() - hr[:, :, rows.to(device)]).abs().mean()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+            step += 1
+            bar.update()
+            if step % log_every == 0 or step == settings.steps:
+                mean = float(torch.stack(losses).mean())
+                if not math.isfinite(mean):
+                    raise FloatingPointError(f"the loss is {mean} at step {step}; lower lr (now {settings.lr})")
+                row = {"step": step, "loss": mean, "lr": settings.rate(step - 1)}
+                if step % valid_every == 0 or step == settings.steps:
+                    row |= validate(model, pairs)
+                    bar.set_postfix_str(f"loss {mean:.4f}, x2 {row['psnr_x2']:.2f} dB, x4 {row['psnr_x4']:.2f} dB")
+                log.append(row | {"seconds": round(time.monotonic() - started, 1)})
+                losses = []
+            if step % log_every == 0 and time.monotonic() - saved > save_every:
+                write_state(folder, settings, model, optimizer, step, log, time.monotonic() - started)
+                saved = time.monotonic()
+    finally:
+        bar.close()
+    write_state(folder, settings, model, optimizer, step, log, time.monotonic() - started)
+    if step == settings.steps:
+        last = log[-1]
+        weights.save(
+            model,
+            folder / f"{settings.model}.safetensors",
+            training=asdict(settings) | {"seconds": last["seconds"], "device": provenance.device_name(device)},
+            data={"set": settings.data, "without": list(settings.exclude)},
+            metrics={"validation": "luma PSNR, embedded photographs", "x2": last["psnr_x2"], "x4": last["psnr_x4"]},
+            commit=commit,
+        )
+    return pd.DataFrame(log)
+
+
+def write_state(
+    folder: Path, settings: Settings, model: Model, optimizer: torch.optim.Optimizer, step: int, log: list, seconds: float
+) -> None:
+    """state.pt and log.csv, each whole or not at all."""
+    state = {
+        "settings": asdict(settings),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+        "log": log,
+        "seconds": seconds,
+    }
+    with whole(folder / "state.pt") as temporary:
+        torch.save(state, temporary)
+    if log:
+        with whole(folder / "log.csv") as temporary:
+            pd.DataFrame(log).to_csv(temporary, index=False, float_format="%.6g")
+
+
+def resume(path: Path, settings: Settings, model: Model, optimizer: torch.optim.Optimizer) -> tuple[int, list, float]:
+    """Fill model and optimizer from state.pt if it is there: (step, log, seconds spent). ValueError for other settings."""
+    if not path.exists():
+        return 0, [], 0.0
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        before = state["settings"]
+    except Exception as error:
+        raise ValueError(f"{path}: damaged checkpoint ({type(error).__name__}); remove it to start over") from error
+    now = asdict(settings)
+    if differing := [f"{k} was {before.get(k)!r}, now {now[k]!r}" for k in now if before.get(k) != now[k]]:
+        raise ValueError(f"{path} is a run with other settings ({'; '.join(differing)}); use another folder or remove it")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"], state["log"], state["seconds"]
+
+
+def arguments() -> Iterator[tuple[str, dict]]:
+    """Command-line options from the fields of Settings."""
+    for field in dataclasses.fields(Settings):
+        if field.name in ("exclude", "scales"):
+            yield field.name, {"nargs": "*", "type": float if field.name == "scales" else str, "default": field.default}
+        else:
+            default = field.default if field.default is not dataclasses.MISSING else None
+            kind = {"int": int, "float": float}.get(str(field.type), str)
+            yield field.name, {"type": kind, "default": default, "required": default is None}
+
+
+def main(words: list[str]) -> int:
+    """python -m srlib.train --model compact-diif [--steps 6000 ...]: train or resume in runs/{model}."""
+    parser = argparse.ArgumentParser(prog="python -m srlib.train", description="Train a model, or resume its run.")
+    for name, options in arguments():
+        parser.add_argument(f"--{name}", **options)
+    parser.add_argument("--folder", help="default: runs/{model}")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    choice = vars(parser.parse_args(words))
+    folder, device = choice.pop("folder"), choice.pop("device")
+    choice |= {"exclude": tuple(choice["exclude"]), "scales": tuple(choice["scales"])}
+    try:
+        settings = Settings(**choice)
+        folder = Path(folder or paths.ROOT / "runs" / settings.model)
+        fit(settings, folder, device=device)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"weights, log and state are in {paths.shown(folder)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,187 @@
+"""Weight files: ours (safetensors with a header) and the authors' released ones, told apart by their content.
+
+Files from outside are untrusted: safetensors hold no code, and pickles are read by torch's restricted unpickler only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from srlib import paths
+from srlib.encoders import EDSR, RDN
+from srlib.files import sha256, whole
+from srlib.models import NAMES, Model, build, split_name, unknown
+from srlib.models.layers import linears
+from srlib.models.liif import LIIF
+
+FORMAT = "srlib-1"
+
+
+def save(model: Model, path: str | os.PathLike, *, training: dict, data: dict, metrics: dict, commit: str) -> None:
+    """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit."""
+    header = {
+        "format": FORMAT,
+        "model": model.name,
+        "sizes": json.dumps({name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}),
+        "training": json.dumps(training),
+        "data": json.dumps(data),
+        "metrics": json.dumps(metrics),
+        "commit": commit,
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with whole(path) as temporary:
+        save_file(tensors, temporary, header)
+
+
+def header(path: str | os.PathLike) -> dict:
+    """The header of one of our files. ValueError if it is damaged or not ours."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            entries = dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path}: damaged or truncated weight file ({error}); fetch or train it again") from error
+    if entries.get("format") != FORMAT:
+        raise ValueError(f"{path}: a safetensors file without srlib's header; expected format {FORMAT!r}")
+    return {k: json.loads(v) if k in ("sizes", "training", "data", "metrics") else v for k, v in entries.items()}
+
+
+def find(name: str) -> Path | None:
+    """The weight file of a model by name, shipped or the user's, or None."""
+    for folder in paths.weight_folders():
+        for suffix in (".safetensors", ".pth"):
+            if (path := folder / f"{name}{suffix}").is_file():
+                return path
+    return None
+
+
+def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> Model:
+    """A model with trained weights, ready to use (eval mode, no gradients).
+
+    name_or_file: a model's name whose weights are at hand, "bicubic", or a file: ours (.safetensors) or one that the
+    authors released (LIIF's .pth), recognised by content. The file's name and the unused tensors are not trusted or
+    needed; `model.origin` says what was read.
+    ValueError: unknown name, damaged file, another model's weights. FileNotFoundError: no weights for this name.
+    """
+    path = Path(name_or_file)
+    if str(name_or_file) == "bicubic":
+        model = build("bicubic")
+    elif path.is_file():
+        model = read(path)
+    elif path.suffix in (".safetensors", ".pth", ".ckpt", ".pt") or path.parent != Path("."):
+        raise FileNotFoundError(f"no weight file {path}")
+    elif str(name_or_file) in NAMES:
+        found = find(str(name_or_file))
+        if found is None:
+            have = [name for name in NAMES if find(name)]
+            raise FileNotFoundError(
+                f"no weights for {name_or_file} in {' or '.join(map(str, paths.weight_folders()))}. Put the authors' "
+                f"released file there as {name_or_file}.pth, or train it: make train MODEL={name_or_file}. "
+                f"Weights are at hand for: {', '.join(have) or 'no model'}"
+            )
+        model = read(found)
+        if model.name != str(name_or_file):
+            raise ValueError(f"{found} holds weights of {model.name}, not of {name_or_file}")
+    else:
+        raise unknown("model or weight file", str(name_or_file), NAMES)
+    return model.to(device).eval().requires_grad_(False)
+
+
+def read(path: Path) -> Model:
+    """Tell the format by content and read it."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start[:2] == b"PK" or start[:1] == b"\x80":
+        model = read_released(path)
+    elif start[8:9] == b"{":
+        model = read_ours(path)
+    else:
+        raise ValueError(f"{path}: neither a safetensors file nor a torch checkpoint, or truncated")
+    model.origin |= {"file": path.name, "sha256": sha256(path)}
+    return model
+
+
+def read_ours(path: Path) -> Model:
+    entries = header(path)
+    split_name(entries["model"])  # ValueError for a model that this version does not know
+    model = build(entries["model"])
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path}: damaged or truncated weight file ({error})") from error
+    fill(model, tensors, path)
+    model.origin = {"commit": entries["commit"]}
+    return model
+
+
+def read_released(path: Path) -> Model:
+    """LIIF's released format: {'model': {'name', 'args', 'sd'}, ...}, a pickle; read with weights_only=True."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds: pickle.UnpicklingError, RuntimeError, EOFError, ...
+        raise ValueError(
+            f"{path}: not read: damaged, or a pickle with more than tensors and plain values in it, which could run code "
+            f"({type(error).__name__})"
+        ) from error
+    spec = content.get("model") if isinstance(content, dict) else None
+    if not (isinstance(spec, dict) and {"name", "args", "sd"} <= spec.keys()):
+        raise ValueError(f"{path}: a torch checkpoint of an unknown layout; expected LIIF's {{'model': name, args, sd}}")
+    if spec["name"] != "liif":
+        raise ValueError(f"{path}: holds a {spec['name']!r} model; this version reads LIIF's released models")
+    args, tensors = spec["args"], dict(spec["sd"])
+    encoder_spec = args.get("encoder_spec", {})
+    options = {
+        "ensemble": args.get("local_ensemble", True),
+        "unfold": args.get("feat_unfold", True),
+        "cell": args.get("cell_decode", True),
+    }
+    try:
+        hidden = tensors["imnet.layers.0.weight"].shape[0]
+        if encoder_spec["name"] == "edsr-baseline":
+            head = tensors["encoder.head.0.weight"]
+            blocks = sum(name.endswith(".body.0.weight") for name in tensors)
+            encoder: torch.nn.Module = EDSR(head.shape[0], blocks)
+        elif encoder_spec["name"] == "rdn":
+            encoder = RDN()
+        else:
+            raise ValueError(f"{path}: encoder {encoder_spec['name']!r} is not one of edsr-baseline, rdn")
+    except KeyError as error:
+        raise ValueError(f"{path}: says it is LIIF but has no {error}") from error
+    off = [{"ensemble": "wo-ensemble", "unfold": "wo-unfolding", "cell": "wo-cell"}[k] for k, on in options.items() if not on]
+    model = Model("-".join([encoder_spec["name"], "liif", *off]), encoder, LIIF(encoder.channels, hidden, **options))
+    if 2 * len(linears(model.decoder.mlp)) != sum(name.startswith("imnet.") for name in tensors):
+        raise ValueError(f"{path}: its MLP is not LIIF's five layers")
+    # EDSR's mean shift is stored but never used by LIIF
+    unused = sorted(name for name in tensors if name.startswith(("encoder.sub_mean.", "encoder.add_mean.")))
+    for name in unused:
+        del tensors[name]
+    renamed = {name.replace("imnet.layers.", "decoder.mlp."): tensor for name, tensor in tensors.items()}
+    fill(model, renamed, path)
+    model.origin = {"released": "LIIF", "unused tensors": ", ".join(unused)}
+    return model
+
+
+def fill(model: Model, tensors: dict[str, Tensor], path: Path) -> None:
+    """Load tensors into a model; ValueError that names what is missing, surplus or of another shape."""
+    want = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    have = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if want != have:
+        wrong = [f"{n} is {have[n]}, expected {want[n]}" for n in want if n in have and have[n] != want[n]]
+        wrong += [f"{n} is missing" for n in want if n not in have] + [f"{n} is surplus" for n in have if n not in want]
+        raise ValueError(f"{path}: not the weights of {model.name}: {'; '.join(wrong[:3])} ({len(wrong)} differences)")
+    bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if bad:
+        raise ValueError(f"{path}: NaN or infinite values in {', '.join(bad[:3])}")
+    model.load_state_dict(tensors)
