@@ -1,3 +1,41 @@
-"""srlib: arbitrary-scale super-resolution, the models and measures of the workbook."""
+"""srlib: arbitrary-scale super-resolution, the models and measures of the workbook.
+
+>>> model = srlib.load("compact-diif")
+>>> bigger = srlib.upscale(image, scale=3.7, model=model)
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+
+from srlib import cost, data, evaluate, metrics, published, train
+from srlib.models import NAMES, Model, build, split_name
+from srlib.upscale import upscale
+from srlib.weights import find, load
 
 __version__ = "0.1.0"
+__all__ = [
+    "Model",
+    "available",
+    "build",
+    "cost",
+    "data",
+    "evaluate",
+    "load",
+    "metrics",
+    "published",
+    "train",
+    "upscale",
+]
+
+
+def available() -> pd.DataFrame:
+    """Every model name, with encoder, decoder, parameters and whether weights are at hand."""
+    rows = []
+    with torch.device("meta"):  # parameters are counted, not made
+        for name in NAMES:
+            encoder, decoder = split_name(name)
+            parameters = cost.count_parameters(build(name))
+            rows.append((name, encoder, decoder, parameters, name == "bicubic" or find(name) is not None))
+    return pd.DataFrame(rows, columns=["model", "encoder", "decoder", "parameters", "weights"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
+
+from srlib.files import whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 HOWTO = "srlib works on RGB images: 8-bit (H, W, 3), or floats in [0, 1]"
@@ -70,13 +73,27 @@ def to_uint8(tensor: Tensor) -> np.ndarray:
 
 def save(path: str | os.PathLike, image: np.ndarray) -> None:
     """Write RGB uint8 (H, W, 3) as a file of the type that the name says, whole or not at all."""
-    from srlib.files import whole
-
     with whole(path) as temporary:
         Image.fromarray(image).save(temporary)
 
 
-def open_any(image: object) -> tuple[np.ndarray, Callable[[np.ndarray], object]]:
+@dataclass(frozen=True)
+class Kind:
+    """How to give a result back in the kind that came in."""
+
+    top: float  # the value that means 1: 255, 65535 or 1
+    dtype: np.dtype
+    grey: bool
+    finish: Callable[[np.ndarray], object]
+
+    def store(self, rgb: Tensor) -> np.ndarray:
+        """Float (3, r, W) -> (r, W, 3), or (r, W, 1) for grey, clamped, in the dtype that came in."""
+        values = rgb.detach().float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        values = values.mean(axis=2, keepdims=True) if self.grey else values
+        return values.astype(self.dtype) if self.dtype.kind == "f" else np.round(values * self.top).astype(self.dtype)
+
+
+def open_any(image: object) -> tuple[np.ndarray, Kind]:
     """What a user passes to `upscale` -> RGB float32 (H, W, 3) in [0, 1], and the way back to the same kind.
 
     Taken: PIL images (RGB, grey, palette, opaque RGBA, 16-bit grey) and NumPy arrays (H, W, 3) or grey (H, W), (H, W, 1),
@@ -89,26 +106,23 @@ def open_any(image: object) -> tuple[np.ndarray, Callable[[np.ndarray], object]]
     raise TypeError(f"expected a NumPy array or a PIL image, got {type(image).__name__}. {HOWTO}")
 
 
-def open_pil(image: Image.Image) -> tuple[np.ndarray, Callable[[np.ndarray], object]]:
+def open_pil(image: Image.Image) -> tuple[np.ndarray, Kind]:
     if 0 in image.size:
         raise ValueError(f"the image is empty: {image.size[0]} x {image.size[1]} pixels")
     if image.mode.startswith("I;16"):
-        array, back = open_array(np.asarray(image).astype(np.uint16))
-        return array, lambda result: Image.fromarray(back(result))
-    if sixteen_bit(image):
+        array = np.asarray(image).astype(np.uint16)
+    elif sixteen_bit(image):
         raise ValueError(f"the image has mode {image.mode} or 16-bit samples; {HOWTO}")
-    rgb = np.asarray(pil_to_rgb(image), dtype=np.float32) / 255
-    grey = image.mode in ("L", "1", "LA")
-
-    def back(result: np.ndarray) -> Image.Image:
-        result = Image.fromarray(np.round(result * 255).astype(np.uint8))
-        return result.convert("L") if grey else result
-
-    return rgb, back
+    else:
+        grey = image.mode in ("L", "1", "LA")
+        array = np.asarray(pil_to_rgb(image))
+        array = array[..., 0] if grey else array
+    rgb, kind = open_array(array)
+    return rgb, replace(kind, finish=lambda result: Image.fromarray(kind.finish(result)))
 
 
-def open_array(image: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], object]]:
-    shape = image.shape
+def open_array(image: np.ndarray) -> tuple[np.ndarray, Kind]:
+    shape, dtype = image.shape, image.dtype
     if 0 in shape:
         raise ValueError(f"the image is empty: an array of shape {shape}")
     if image.ndim == 3 and shape[2] == 4:
@@ -117,7 +131,6 @@ def open_array(image: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], ob
         hint = "; channels come last" if image.ndim == 3 and shape[0] in (1, 3) else ""
         hint = "; pass one image at a time" if image.ndim == 4 else hint
         raise ValueError(f"got an array of shape {shape}{hint}. {HOWTO}")
-    dtype = image.dtype
     if dtype.kind == "f":
         if not np.isfinite(image).all():
             raise ValueError("the image has NaN or infinite values; expected floats in [0, 1]")
@@ -126,19 +139,9 @@ def open_array(image: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], ob
                 f"float values range over [{image.min():.4g}, {image.max():.4g}], expected [0, 1]; "
                 "divide 8-bit values by 255, or pass them as uint8"
             )
-        top = 1.0
-    elif dtype in (np.uint8, np.uint16):
-        top = float(np.iinfo(dtype).max)
-    elif dtype == bool:
-        top = 1.0
-    else:
+    elif dtype not in (np.uint8, np.uint16, np.bool_):
         raise ValueError(f"got an array of {dtype}; {HOWTO}")
-    rgb = image.astype(np.float32) / np.float32(top)
-    rgb = np.repeat(rgb.reshape(*shape[:2], -1), 3 if rgb.size == shape[0] * shape[1] else 1, axis=2)
-
-    def back(result: np.ndarray) -> np.ndarray:
-        if image.ndim == 2 or shape[2] == 1:
-            result = result.mean(axis=2).reshape(*result.shape[:2], *shape[2:])
-        return result.astype(dtype) if dtype.kind == "f" else np.round(result * top).astype(dtype)
-
-    return rgb, back
+    top = float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
+    grey = image.ndim == 2 or shape[2] == 1
+    rgb = np.broadcast_to(image.reshape(*shape[:2], -1), (*shape[:2], 3)).astype(np.float32) / np.float32(top)
+    return rgb, Kind(top, dtype, grey, lambda result: result[..., 0] if image.ndim == 2 else result)

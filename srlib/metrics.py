@@ -11,7 +11,8 @@ from torch import Tensor
 from srlib.coords import Size
 from srlib.resize import antialiased
 
-LUMA = (65.738 / 256, 129.057 / 256, 25.064 / 256)  # BT.601, studio range
+LUMA = (65.738 / 256, 129.057 / 256, 25.064 / 256)  # BT.601, studio range: white is 0.859
+CHANNELS = {"rgb": None, "y": LUMA, "grey": tuple(w / sum(LUMA) for w in LUMA)}
 
 
 def check_pair(a: Tensor, b: Tensor, crop: int) -> tuple[Tensor, Tensor]:
@@ -25,18 +26,24 @@ def check_pair(a: Tensor, b: Tensor, crop: int) -> tuple[Tensor, Tensor]:
     return a[..., inside, inside].double(), b[..., inside, inside].double()
 
 
+def channels(x: Tensor, channel: str) -> Tensor:
+    """(B, 3, H, W) -> what is compared: "rgb" itself, "y" studio-range luma less its offset, "grey" luma with white at 1."""
+    if channel not in CHANNELS:
+        raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, got {channel!r}")
+    weights = CHANNELS[channel]
+    if weights is None:
+        return x
+    return (x * torch.tensor(weights, dtype=x.dtype, device=x.device).view(3, 1, 1)).sum(dim=1, keepdim=True)
+
+
 def psnr(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
     """Peak signal-to-noise ratio in dB, peak 1, over all pixels, channels and images; infinite for equal images.
 
-    channel: "rgb", or "y", the error of BT.601 studio-range luma (which is linear, so no offset is needed).
-    crop: border pixels left out on each side.
+    channel: "rgb"; "y", the luma (BT.601, studio range) that super-resolution tables use; or "grey", the same weights with
+    white at 1, for a grey image. crop: border pixels left out on each side.
     """
     a, b = check_pair(a, b, crop)
-    error = a - b
-    if channel == "y":
-        error = (error * torch.tensor(LUMA, dtype=error.dtype, device=error.device).view(3, 1, 1)).sum(dim=1)
-    elif channel != "rgb":
-        raise ValueError(f"channel must be 'rgb' or 'y', got {channel!r}")
+    error = channels(a, channel) - channels(b, channel)
     mse = float(error.square().mean())
     return -10 * math.log10(mse) if mse > 0 else math.inf
 
@@ -44,16 +51,12 @@ def psnr(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
 def ssim(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
     """Structural similarity (Wang et al. 2004): 11 x 11 Gaussian, sigma 1.5, its 5-pixel border left out of the mean.
 
-    channel: "rgb" is the mean over the three channels, "y" is BT.601 studio-range luma. NaN below 11 x 11 pixels.
+    channel: as for `psnr`; "rgb" is the mean over the three channels. NaN below 11 x 11 pixels.
     """
     a, b = check_pair(a, b, crop)
     if min(a.shape[-2:]) < 11:
         return math.nan
-    if channel == "y":
-        weights = torch.tensor(LUMA, dtype=a.dtype, device=a.device).view(3, 1, 1)
-        a, b = ((x * weights).sum(dim=1, keepdim=True) + 16 / 256 for x in (a, b))
-    elif channel != "rgb":
-        raise ValueError(f"channel must be 'rgb' or 'y', got {channel!r}")
+    a, b = channels(a, channel).float(), channels(b, channel).float()
     values = [
         structural_similarity(
             x.cpu().numpy(), y.cpu().numpy(), channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5,

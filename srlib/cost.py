@@ -1,0 +1,133 @@
+"""What a model costs: parameters, multiply-accumulates, time, memory."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import statistics
+import sys
+import time
+from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from srlib.coords import Size, check_size
+from srlib.models import Model
+
+
+def count_parameters(model: Model, part: str = "all") -> int:
+    """Weights and biases of a model: part is "all", "encoder" or "decoder"."""
+    parts = {"all": model, "encoder": model.encoder, "decoder": model.decoder}
+    if part not in parts:
+        raise ValueError(f"part must be 'all', 'encoder' or 'decoder', got {part!r}")
+    return sum(p.numel() for p in parts[part].parameters())
+
+
+def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True) -> int:
+    """Multiply-accumulates of the convolutions and linear layers of one image, encoder and decoder.
+
+    literal: of the equations as they stand, which is what papers count; False: of the fast path that runs.
+    Counted by running the model on the meta device, which computes and stores nothing, so any size takes seconds.
+    """
+    (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
+    shadow = copy.deepcopy(model).to("meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        shadow.decode(shadow.encode(torch.empty(1, 3, h, w, device="meta")), size, literal=literal)
+    return counter.get_total_flops() // 2
+
+
+class Timing(NamedTuple):
+    """Seconds per forward pass: median, spread (interquartile range), and how many passes were measured."""
+
+    median: float
+    spread: float
+    repeats: int
+
+
+@torch.inference_mode()
+def time_forward(model: Model, lr_size: Size, size: Size, repeats: int = 5, *, literal: bool = False) -> Timing:
+    """Time encode + decode of one random image on the model's device, device-synchronised, after a warm-up pass."""
+    (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    device = device_of(model)
+    lr = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(0)).to(device)
+    seconds = []
+    for _ in range(repeats + 1):
+        synchronize(device)
+        start = time.perf_counter()
+        model.decode(model.encode(lr), size, literal=literal)
+        synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    seconds = seconds[1:]
+    low, high = (statistics.quantiles(seconds, n=4)[i] for i in (0, 2)) if repeats > 1 else (seconds[0], seconds[0])
+    return Timing(statistics.median(seconds), high - low, repeats)
+
+
+def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = False) -> float:
+    """Peak memory in bytes that one forward pass adds to what is there before it (weights and libraries).
+
+    CUDA: torch's own count. CPU: the largest resident size of a fresh process, less its size before the pass; NaN where
+    the system does not tell (Windows).
+    """
+    (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
+    device = device_of(model)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        with torch.inference_mode():
+            model.decode(model.encode(torch.rand(1, 3, h, w, device=device)), size, literal=literal)
+        return float(torch.cuda.max_memory_allocated(device) - before)
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    child = context.Process(target=measure_resident, args=(send, model, (h, w), size, literal), daemon=True)
+    child.start()
+    send.close()
+    try:
+        return receive.recv()
+    except EOFError as error:
+        raise MemoryError(f"the process that measured {model.name} at {size} died, perhaps for lack of memory") from error
+    finally:
+        child.join()
+
+
+def measure_resident(send, model: Model, lr_size: Size, size: Size, literal: bool) -> None:
+    """In a process of its own: send the growth of the peak resident size in bytes."""
+    try:
+        import resource
+    except ImportError:
+        send.send(float("nan"))
+        return
+
+    def peak() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+    with torch.inference_mode():
+        model.decode(model.encode(torch.rand(1, 3, 8, 8)), (8, 8))  # libraries' own start-up
+        before = peak()
+        model.decode(model.encode(torch.rand(1, 3, *lr_size)), size, literal=literal)
+    send.send(float(peak() - before))
+
+
+def gemm_rate(size: int = 2048, repeats: int = 5, device: torch.device | str = "cpu") -> float:
+    """The machine's own float32 matrix-multiplication rate in MAC/s: the yardstick for how fast decoding could be."""
+    device = torch.device(device)
+    a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
+    seconds = []
+    for _ in range(repeats + 1):
+        synchronize(device)
+        start = time.perf_counter()
+        a @ b
+        synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return size**3 / statistics.median(seconds[1:])
+
+
+def device_of(model: Model) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,167 @@
+"""Evaluation protocols, each with a name, and the benchmark that applies one to models, data sets and scales."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from srlib import data, metrics, resize, weights
+from srlib.coords import check_scale
+from srlib.cost import device_of, synchronize
+from srlib.images import to_tensor, to_uint8
+from srlib.models import Model, unknown
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How LR images are made and how results are scored.
+
+    lr: "field" (MATLAB bicubic for x2, x3, x4, else PIL on the crop of LIIF) or "antialiased" (torch, of the whole image).
+    The model "bicubic" follows: in the field, MATLAB's 8-bit imresize; else torch's antialiased bicubic.
+    channel: of PSNR and SSIM. crop: pixels left out on each side are ceil(scale) * crop[0] + crop[1].
+    """
+
+    name: str
+    lr: str
+    channel: str
+    crop: tuple[int, int]
+
+    def border(self, scale: float) -> int:
+        return math.ceil(scale) * self.crop[0] + self.crop[1]
+
+
+PROTOCOLS = {
+    p.name: p
+    for p in (
+        Protocol("diinn", lr="antialiased", channel="rgb", crop=(0, 0)),
+        Protocol("benchmark-y", lr="field", channel="y", crop=(1, 0)),
+        Protocol("div2k", lr="field", channel="rgb", crop=(1, 6)),
+    )
+}
+
+# Stored as one-channel grey where the tables were made, so its grey values are its luma there; `man`, also grey, was not.
+PLAIN_GREY = {("Set14", "bridge")}
+
+COLUMNS = ["model", "dataset", "image", "scale", "protocol", "psnr", "ssim", "lr_psnr", "seconds"]
+
+
+def protocol_named(name: str) -> Protocol:
+    if name not in PROTOCOLS:
+        raise unknown("protocol", name, list(PROTOCOLS))
+    return PROTOCOLS[name]
+
+
+def make_pair(hr: np.ndarray, scale: float, protocol: str, provided: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
+    """HR uint8 (H, W, 3) -> the protocol's LR and HR, float (1, 3, ., .) in [0, 1], both on 8-bit steps.
+
+    diinn: LR = antialiased bicubic of the whole HR to (round(H/s), round(W/s)).
+    benchmark-y, div2k: x2, x3, x4: the LR that comes with the set (`provided`), or MATLAB's bicubic, bit-exact, of the HR
+    cropped to a multiple of the scale; other scales: LR = floor(H/s), HR cropped to round(floor(H/s) s), PIL's bicubic.
+    """
+    (scale, _), rule = check_scale(scale), protocol_named(protocol)
+    if scale < 1:
+        raise ValueError(f"benchmarks need a scale of at least 1, got {scale}")
+    height, width = hr.shape[:2]
+    if rule.lr == "antialiased":
+        whole = to_tensor(hr)
+        size = tuple(max(1, round(n / scale)) for n in (height, width))
+        return resize.antialiased_8bit(whole, size), whole
+    low = tuple(math.floor(n / scale + 1e-9) for n in (height, width))
+    if min(low) < 1:
+        raise ValueError(f"an image of {height} x {width} pixels is too small for x{scale:g}")
+    if provided is not None:
+        low = provided.shape[:2]
+    crop = hr[: round(low[0] * scale), : round(low[1] * scale)]
+    if provided is not None:
+        lr = provided
+    elif scale in (2, 3, 4):
+        lr = resize.matlab(crop, low)
+    else:
+        lr = resize.pil(crop, low)
+    return to_tensor(lr), to_tensor(crop)
+
+
+def benchmark(
+    model: str | Path | Model,
+    datasets: Sequence[str | Path],
+    scales: Sequence[float],
+    protocol: str,
+    *,
+    limit: int | None = None,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Super-resolve every image of the data sets at every scale and score it: one row per image and scale.
+
+    model: a name, a weight file, or a model (then its own device is used). datasets: names or folders. limit: only the
+    first images of each set. Columns: model, dataset, image, scale, protocol, psnr (dB), ssim, lr_psnr (dB), seconds (of
+    the forward pass alone). SR images are clamped to [0, 1]; those of networks are not rounded to 8 bits (as LIIF does).
+    """
+    protocol_named(protocol)
+    for scale in scales:
+        check_scale(scale)
+    if isinstance(datasets, (str, Path)):
+        datasets = [datasets]
+    model = model if isinstance(model, Model) else weights.load(model, device=device)
+    sets = {str(name): data.pictures(name)[:limit] for name in datasets}
+    rows = []
+    with tqdm(total=sum(map(len, sets.values())) * len(scales), desc=model.name, disable=not progress) as bar:
+        for name, pictures in sets.items():
+            for picture in pictures:
+                hr = picture.read()
+                for scale in scales:
+                    bar.set_postfix_str(f"{name} {picture.name} x{scale:g}")
+                    provided = data.provided_lr(name, picture.name, scale)
+                    rows.append(score(model, picture.name, name, hr, float(scale), protocol, provided))
+                    bar.update()
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@torch.inference_mode()
+def score(
+    model: Model, image: str, dataset: str, hr8: np.ndarray, scale: float, protocol: str, provided: np.ndarray | None
+) -> dict:
+    """One row of `benchmark`."""
+    rule, device = PROTOCOLS[protocol], device_of(model)
+    lr, hr = make_pair(hr8, scale, protocol, provided)
+    on_device = lr.to(device)
+    synchronize(device)
+    start = time.perf_counter()
+    if model.name == "bicubic" and rule.lr == "field":
+        sr = to_tensor(resize.matlab(to_uint8(lr), hr.shape[-2:]))
+    else:
+        sr = model(on_device, hr.shape[-2:])
+    synchronize(device)
+    seconds = time.perf_counter() - start
+    sr = sr.clamp(0, 1).cpu()
+    border = rule.border(scale)
+    channel = "grey" if rule.channel == "y" and (dataset, image) in PLAIN_GREY else rule.channel
+    return {
+        "model": model.name,
+        "dataset": dataset,
+        "image": image,
+        "scale": scale,
+        "protocol": protocol,
+        "psnr": metrics.psnr(sr, hr, channel=channel, crop=border),
+        "ssim": metrics.ssim(sr, hr, channel=channel, crop=border),
+        "lr_psnr": metrics.lr_psnr(sr, hr, lr.shape[-2:]),
+        "seconds": seconds,
+    }
+
+
+def mean_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over the images of each model, data set, scale and protocol, with the number of images."""
+    groups = rows.groupby(["model", "dataset", "scale", "protocol"], sort=False)
+    return groups.agg(
+        psnr=("psnr", "mean"), ssim=("ssim", "mean"), lr_psnr=("lr_psnr", "mean"), seconds=("seconds", "mean"),
+        images=("image", "count"),
+    ).reset_index()  # fmt: skip
