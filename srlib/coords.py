@@ -38,7 +38,9 @@ def check_scale(scale: object) -> tuple[float, float]:
     except (TypeError, ValueError):
         good = False
     if not good:
-        raise ValueError(f"scale must be a positive finite number, or two of them (vertical, horizontal), got {scale!r}")
+        raise ValueError(
+            f"scale must be a positive finite number, or two of them (vertical, horizontal), got {scale!r}"
+        )
     return values  # type: ignore[return-value]
 
 

@@ -7,13 +7,16 @@ import multiprocessing
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from tqdm.auto import tqdm
 
-from srlib.coords import Size, check_size
-from srlib.models import Model
+from srlib.coords import Size, check_size, scaled_size
+from srlib.models import Model, build
 
 
 def count_parameters(model: Model, part: str = "all") -> int:
@@ -35,6 +38,24 @@ def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True) ->
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow.decode(shadow.encode(torch.empty(1, 3, h, w, device="meta")), size, literal=literal)
     return counter.get_total_flops() // 2
+
+
+def sweep(models: Sequence[str], lr_size: Size, scales: Sequence[float], *, fast: bool = True) -> pd.DataFrame:
+    """Parameters and MACs of models by name, one row per model and scale.
+
+    Columns: model, scale, parameters, decoder_parameters, macs (literal), macs_fast (empty unless `fast`).
+    """
+    rows = []
+    for name in tqdm(models, desc="counting MACs"):
+        model = build(name)
+        for scale in scales:
+            size = scaled_size(lr_size, scale)
+            macs_fast = count_macs(model, lr_size, size, literal=False) if fast else None
+            rows.append(
+                (name, scale, count_parameters(model), count_parameters(model, "decoder"),
+                 count_macs(model, lr_size, size), macs_fast)
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"])
 
 
 class Timing(NamedTuple):
@@ -65,6 +86,23 @@ def time_forward(model: Model, lr_size: Size, size: Size, repeats: int = 5, *, l
     return Timing(statistics.median(seconds), high - low, repeats)
 
 
+def sweep_time(
+    models: Sequence[str], lr_size: Size, scales: Sequence[float], repeats: int, device: torch.device | str = "cpu"
+) -> pd.DataFrame:
+    """Time the literal and the fast path of models by name (fresh weights; time does not depend on them).
+
+    Columns: model, scale, path, seconds (median), spread, macs_per_second.
+    """
+    jobs = [(name, scale, path) for name in models for scale in scales for path in ("literal", "fast")]
+    rows, built = [], {name: build(name).to(device).eval() for name in models}
+    for name, scale, path in tqdm(jobs, desc="timing"):
+        size, literal = scaled_size(lr_size, scale), path == "literal"
+        timing = time_forward(built[name], lr_size, size, repeats, literal=literal)
+        macs = count_macs(built[name], lr_size, size, literal=literal)
+        rows.append((name, scale, path, timing.median, timing.spread, macs / timing.median))
+    return pd.DataFrame(rows, columns=["model", "scale", "path", "seconds", "spread", "macs_per_second"])
+
+
 def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = False) -> float:
     """Peak memory in bytes that one forward pass adds to what is there before it (weights and libraries).
 
@@ -87,7 +125,9 @@ def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = Fals
     try:
         return receive.recv()
     except EOFError as error:
-        raise MemoryError(f"the process that measured {model.name} at {size} died, perhaps for lack of memory") from error
+        raise MemoryError(
+            f"the process that measured {model.name} at {size} died, perhaps for lack of memory"
+        ) from error
     finally:
         child.join()
 

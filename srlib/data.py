@@ -43,10 +43,18 @@ DATASETS: dict[str, Dataset] = {
     "B100": Dataset("benchmark/B100/HR", 100, "Martin et al. 2001, 100 test images of BSDS300", **EDSR_BENCHMARK),
     "Urban100": Dataset("benchmark/Urban100/HR", 100, "Huang et al. 2015", **EDSR_BENCHMARK),
     "DIV2K-train": Dataset(
-        "DIV2K_train_HR", 800, "Timofte et al. 2017", DIV2K + "DIV2K_train_HR.zip", "md5:bdc2d9338d4e574fe81bf7d158758658"
+        "DIV2K_train_HR",
+        800,
+        "Timofte et al. 2017",
+        DIV2K + "DIV2K_train_HR.zip",
+        "md5:bdc2d9338d4e574fe81bf7d158758658",
     ),
     "DIV2K-valid": Dataset(
-        "DIV2K_valid_HR", 100, "Timofte et al. 2017", DIV2K + "DIV2K_valid_HR.zip", "md5:9fcdda83005c5e5997799b69f955ff88"
+        "DIV2K_valid_HR",
+        100,
+        "Timofte et al. 2017",
+        DIV2K + "DIV2K_valid_HR.zip",
+        "md5:9fcdda83005c5e5997799b69f955ff88",
     ),
     "bsd400": Dataset("train/bsd400", 400, "BSDS500 train + test (Arbelaez et al. 2011); bring your own copy"),
 }
@@ -86,7 +94,9 @@ def pictures(dataset: str | Path, *, exclude: Sequence[str] = ()) -> list[Pictur
         found = [Picture(name, lambda name=name: embedded(name)) for name in EMBEDDED]
     else:
         folder = locate(dataset)
-        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in images.SUFFIXES and not p.name.startswith("."))
+        files = sorted(
+            p for p in folder.iterdir() if p.suffix.lower() in images.SUFFIXES and not p.name.startswith(".")
+        )
         if not files:
             raise ValueError(f"no images in {folder} (looked for {', '.join(images.SUFFIXES)})")
         found = [Picture(p.stem, lambda p=p: images.read(p), p) for p in files]
@@ -131,16 +141,21 @@ def at_hand(names: Sequence[str] = tuple(DATASETS)) -> list[str]:
     return [name for name in names if name == "embedded" or (paths.data() / DATASETS[name].folder).is_dir()]
 
 
+def split(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Data sets at hand, and for each missing one the sentence that says how to get it."""
+    here = at_hand([n for n in names if n == "embedded" or n in DATASETS])
+    here += [n for n in names if n != "embedded" and n not in DATASETS and locate(n)]
+    return [n for n in names if n in here], {n: how_to_fetch(n) for n in names if n not in here}
+
+
 def provided_lr(dataset: str, name: str, scale: float) -> np.ndarray | None:
-    """The LR image that comes with a benchmark set (LR_bicubic/X{scale}/{name}x{scale}.*), or None."""
+    """The LR image that comes with a set, or None: {..}LR_bicubic/X{scale}/{name}x{scale}.*, beside {..}HR."""
     if dataset not in DATASETS or float(scale) != int(scale):
         return None
-    folder = locate(dataset).parent / "LR_bicubic" / f"X{int(scale)}"
-    for suffix in images.SUFFIXES:
-        path = folder / f"{name}x{int(scale)}{suffix}"
-        if path.is_file():
-            return images.read(path)
-    return None
+    hr = locate(dataset)
+    folder = hr.parent / hr.name.replace("HR", "LR_bicubic") / f"X{int(scale)}"
+    files = (folder / f"{name}x{int(scale)}{suffix}" for suffix in images.SUFFIXES)
+    return next((images.read(path) for path in files if path.is_file()), None)
 
 
 def fetch(name: str) -> Path:

@@ -126,7 +126,9 @@ def open_array(image: np.ndarray) -> tuple[np.ndarray, Kind]:
     if 0 in shape:
         raise ValueError(f"the image is empty: an array of shape {shape}")
     if image.ndim == 3 and shape[2] == 4:
-        raise ValueError(f"got a four-channel array {shape}, perhaps RGBA; drop or composite the fourth channel. {HOWTO}")
+        raise ValueError(
+            f"got a four-channel array {shape}, perhaps RGBA; drop or composite the fourth channel. {HOWTO}"
+        )
     if not (image.ndim == 2 or (image.ndim == 3 and shape[2] in (1, 3))):
         hint = "; channels come last" if image.ndim == 3 and shape[0] in (1, 3) else ""
         hint = "; pass one image at a time" if image.ndim == 4 else hint

@@ -19,7 +19,9 @@ def check_pair(a: Tensor, b: Tensor, crop: int) -> tuple[Tensor, Tensor]:
     """Both as (B, 3, H, W) float64 without `crop` border pixels. ValueError if they do not match or nothing is left."""
     a, b = (x if x.ndim == 4 else x[None] for x in (a, b))
     if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
-        raise ValueError(f"expected two RGB images of one size, (B, 3, H, W), got {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ValueError(
+            f"expected two RGB images of one size, (B, 3, H, W), got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
     if crop < 0 or min(a.shape[-2:]) <= 2 * crop:
         raise ValueError(f"cropping {crop} pixels on each side leaves nothing of {a.shape[-2]} x {a.shape[-1]} pixels")
     inside = slice(crop, -crop or None)

@@ -39,5 +39,14 @@ def device_name(device: torch.device | str = "cpu") -> str:
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 
+def choose_device(name: str = "auto") -> torch.device:
+    """ "auto" is the GPU if there is one, else the CPU. ValueError for CUDA where there is none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.device(name).type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is 'cuda' but torch sees no GPU here; use 'auto' or 'cpu'")
+    return torch.device(name)
+
+
 def now() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%MZ")

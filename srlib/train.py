@@ -22,7 +22,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from srlib import data, metrics, paths, provenance, resize, weights
-from srlib.coords import Grid
 from srlib.files import whole
 from srlib.images import to_tensor
 from srlib.models import Model, build
@@ -115,7 +114,11 @@ class Images:
 
 def autocast(settings: Settings, device: torch.device) -> contextlib.AbstractContextManager:
     """bf16 autocast if asked for, or if "auto" and the device multiplies bf16 natively."""
-    has = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu.get_capabilities().get("avx512_bf16", False)
+    has = (
+        torch.cuda.is_bf16_supported()
+        if device.type == "cuda"
+        else torch.cpu.get_capabilities().get("avx512_bf16", False)
+    )
     if settings.precision == "bf16" or (settings.precision == "auto" and has):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
@@ -140,7 +143,9 @@ def validate(model: Model, pairs: dict[int, list[tuple[Tensor, Tensor]]]) -> dic
     model.eval()
     scores = {
         f"psnr_x{scale}": float(
-            np.mean([metrics.psnr(model(lr, hr.shape[-2:]).clamp(0, 1), hr, channel="y", crop=scale) for lr, hr in some])
+            np.mean(
+                [metrics.psnr(model(lr, hr.shape[-2:]).clamp(0, 1), hr, channel="y", crop=scale) for lr, hr in some]
+            )
         )
         for scale, some in pairs.items()
     }
@@ -223,7 +228,13 @@ def fit(
 
 
 def write_state(
-    folder: Path, settings: Settings, model: Model, optimizer: torch.optim.Optimizer, step: int, log: list, seconds: float
+    folder: Path,
+    settings: Settings,
+    model: Model,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    log: list,
+    seconds: float,
 ) -> None:
     """state.pt and log.csv, each whole or not at all."""
     state = {
@@ -252,7 +263,9 @@ def resume(path: Path, settings: Settings, model: Model, optimizer: torch.optim.
         raise ValueError(f"{path}: damaged checkpoint ({type(error).__name__}); remove it to start over") from error
     now = asdict(settings)
     if differing := [f"{k} was {before.get(k)!r}, now {now[k]!r}" for k in now if before.get(k) != now[k]]:
-        raise ValueError(f"{path} is a run with other settings ({'; '.join(differing)}); use another folder or remove it")
+        raise ValueError(
+            f"{path} is a run with other settings ({'; '.join(differing)}); use another folder or remove it"
+        )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return state["step"], state["log"], state["seconds"]

@@ -77,7 +77,7 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
         model = build("bicubic")
     elif path.is_file():
         model = read(path)
-    elif path.suffix in (".safetensors", ".pth", ".ckpt", ".pt") or path.parent != Path("."):
+    elif path.suffix in (".safetensors", ".pth", ".ckpt", ".pt") or path.parent != Path():
         raise FileNotFoundError(f"no weight file {path}")
     elif str(name_or_file) in NAMES:
         found = find(str(name_or_file))
@@ -137,7 +137,9 @@ def read_released(path: Path) -> Model:
         ) from error
     spec = content.get("model") if isinstance(content, dict) else None
     if not (isinstance(spec, dict) and {"name", "args", "sd"} <= spec.keys()):
-        raise ValueError(f"{path}: a torch checkpoint of an unknown layout; expected LIIF's {{'model': name, args, sd}}")
+        raise ValueError(
+            f"{path}: a torch checkpoint of an unknown layout; expected LIIF's {{'model': name, args, sd}}"
+        )
     if spec["name"] != "liif":
         raise ValueError(f"{path}: holds a {spec['name']!r} model; this version reads LIIF's released models")
     args, tensors = spec["args"], dict(spec["sd"])
@@ -159,7 +161,11 @@ def read_released(path: Path) -> Model:
             raise ValueError(f"{path}: encoder {encoder_spec['name']!r} is not one of edsr-baseline, rdn")
     except KeyError as error:
         raise ValueError(f"{path}: says it is LIIF but has no {error}") from error
-    off = [{"ensemble": "wo-ensemble", "unfold": "wo-unfolding", "cell": "wo-cell"}[k] for k, on in options.items() if not on]
+    off = [
+        {"ensemble": "wo-ensemble", "unfold": "wo-unfolding", "cell": "wo-cell"}[k]
+        for k, on in options.items()
+        if not on
+    ]
     model = Model("-".join([encoder_spec["name"], "liif", *off]), encoder, LIIF(encoder.channels, hidden, **options))
     if 2 * len(linears(model.decoder.mlp)) != sum(name.startswith("imnet.") for name in tensors):
         raise ValueError(f"{path}: its MLP is not LIIF's five layers")

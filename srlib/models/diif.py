@@ -178,7 +178,8 @@ class DIIF(nn.Module):
         dtype = codes.dtype
         w_first, w_last = first.weight[:, n + 2 : n + 4].T, first.weight[:, n + 4 :].T  # (row and column, hidden)
         at_row, at_column = (
-            (a.first[:, None] * w_first[i] + a.last[:, None] * w_last[i]).to(dtype) for i, a in enumerate((rows, columns))
+            (a.first[:, None] * w_first[i] + a.last[:, None] * w_last[i]).to(dtype)
+            for i, a in enumerate((rows, columns))
         )
         shift_row, shift_column = ((w_first[i] + w_last[i]).to(dtype) for i in (0, 1))  # of moving to the vertex
         w_slice, (w_row, w_column) = join.weight[:, :-2], join.weight[:, -2:].T
@@ -278,7 +279,9 @@ class FixedSliceDIIF(nn.Module):
                         corners[y, x] = rest(z).unflatten(-1, (tau, 3)), area.to(features.device)
                 total = sum(area for _, area in corners.values())
                 row_parts.append(
-                    sum((corners[-y, -x][1] / total)[..., None] * rgb for (y, x), (rgb, _) in corners.items()).flatten(3, 4)
+                    sum((corners[-y, -x][1] / total)[..., None] * rgb for (y, x), (rgb, _) in corners.items()).flatten(
+                        3, 4
+                    )
                 )
             parts.append(torch.cat(row_parts, dim=1))
         pixels = torch.cat(parts, dim=3)  # (B, h, w, count * 4, 3)

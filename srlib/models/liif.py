@@ -51,7 +51,9 @@ class LIIF(nn.Module):
     ensemble, unfold, cell: the paper's ablations (-e, -u, -c) switch them off.
     """
 
-    def __init__(self, channels: int, hidden: int = 256, *, ensemble: bool = True, unfold: bool = True, cell: bool = True):
+    def __init__(
+        self, channels: int, hidden: int = 256, *, ensemble: bool = True, unfold: bool = True, cell: bool = True
+    ):
         super().__init__()
         self.ensemble, self.unfold, self.cell = ensemble, unfold, cell
         self.kernel = 3 if unfold else 1
@@ -72,7 +74,8 @@ class LIIF(nn.Module):
     def weights(self, corners: dict, k: Tensor) -> dict[tuple[int, int], Tensor]:
         """Eq 4: S_t / S, the area of the rectangle to the diagonally opposite corner, each (R, W)."""
         areas = {
-            (y, x): (rows.relative[k, None] * columns.relative).abs() + 1e-9 for (y, x), (rows, columns) in corners.items()
+            (y, x): (rows.relative[k, None] * columns.relative).abs() + 1e-9
+            for (y, x), (rows, columns) in corners.items()
         }
         total = sum(areas.values())
         return {(y, x): areas[-y, -x] / total for y, x in corners}

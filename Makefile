@@ -1,0 +1,44 @@
+# Python >= 3.11 and make are all that a fresh machine needs; .venv is made on first use.
+PYTHON ?= python3
+PROFILE ?= quick
+MODEL ?= compact-diif
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help reproduce test test-all lab train data lint clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[notebooks,batch,test]'
+	@touch $@
+
+reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, paper); results land in results/PROFILE
+	@$(BIN)/python -m snakemake --configfile profiles/$(PROFILE).yaml --cores all --keep-going --rerun-incomplete \
+		--nolock --quiet rules progress host; status=$$?; \
+		$(BIN)/python -m srlib.run --summary results/$(PROFILE); exit $$status
+
+test: .venv/ready ## lint, then the tests, smoke runs of all notebooks included
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+test-all: .venv/ready ## the slow tests and the browser tests too
+	$(BIN)/python -m pytest
+
+lab: .venv/ready ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+train: .venv/ready ## train MODEL (or resume its run) in runs/MODEL
+	$(BIN)/python -m srlib.train --model $(MODEL) $(ARGS)
+
+data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
+	$(BIN)/python -m srlib.data $(SETS)
+
+bench: .venv/ready ## how much faster the fast paths are on this machine
+	$(BIN)/python -m srlib.bench
+
+clean: ## remove the environment and all results but the reference copy
+	rm -rf .venv .snakemake results/quick results/smoke results/paper results/interactive

@@ -1,0 +1,42 @@
+# One rule per notebook of a profile (profiles/*.yaml). Run it through make: `make reproduce PROFILE=quick`.
+# A notebook is run again when it, its parameters, srlib, the shipped weights or the data folder's place have changed.
+import json
+import os
+import sys
+from pathlib import Path
+
+if "notebooks" not in config:
+    sys.exit("choose a profile: snakemake --configfile profiles/quick.yaml")
+
+RESULTS = f"results/{config['profile']}"
+SOURCES = sorted(map(str, Path("srlib").rglob("*.py"))) + sorted(map(str, Path("srlib/published").glob("*.csv")))
+WEIGHTS = sorted(map(str, Path("data/weights").glob("*.safetensors")))
+NOTEBOOKS = {name: parameters or {} for name, parameters in config["notebooks"].items()}
+
+
+rule all:
+    input:
+        [f"{RESULTS}/{name}/run.json" for name in NOTEBOOKS],
+
+
+for NAME, PARAMETERS in NOTEBOOKS.items():
+
+    rule:
+        name:
+            NAME
+        input:
+            notebook=f"notebooks/{NAME}.ipynb",
+            sources=SOURCES,
+            weights=WEIGHTS,
+        output:
+            f"{RESULTS}/{NAME}/run.json",
+        # Each notebook has the machine to itself: it measures time, and torch uses all cores anyway.
+        threads: workflow.cores
+        params:
+            notebook=NAME,
+            out=f"{RESULTS}/{NAME}",
+            parameters=json.dumps(PARAMETERS),
+            data=os.environ.get("SRLIB_DATA", "data"),
+            python=sys.executable,
+        shell:
+            "{params.python:q} -m srlib.run {params.notebook} --out {params.out} --json {params.parameters:q}"

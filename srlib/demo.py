@@ -1,0 +1,76 @@
+"""The scale slider: drag a scale, see what each method makes of one small image."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+
+from srlib import weights
+from srlib.coords import scaled_size
+from srlib.cost import device_of
+from srlib.images import to_tensor, to_uint8
+from srlib.models import Model
+from srlib.report import NAMES, colour, method
+
+
+class Slider:
+    """Models that have encoded one image, ready to decode it at any scale.
+
+    image: RGB uint8 (h, w, 3), small (about 64 x 64), which the models enlarge.
+    """
+
+    def __init__(self, image: np.ndarray, models: Sequence[str | Model], device: str = "cpu"):
+        self.lr_size = image.shape[:2]
+        self.models = [m if isinstance(m, Model) else weights.load(m, device=device) for m in models]
+        with torch.inference_mode():
+            self.features = [m.encode(to_tensor(image, device_of(m))) for m in self.models]
+
+    @torch.inference_mode()
+    def at(self, scale: float) -> dict[str, tuple[np.ndarray, float]]:
+        """model name -> (RGB uint8 image at this scale, seconds of decoding)."""
+        size = scaled_size(self.lr_size, scale)
+        result = {}
+        for model, features in zip(self.models, self.features, strict=True):
+            start = time.perf_counter()
+            image = to_uint8(model.decode(features, size))
+            result[model.name] = image, time.perf_counter() - start
+        return result
+
+    def widget(self, low: float = 1.0, high: float = 8.0, start: float = 3.0, panel: int = 300):
+        """An ipywidgets box: the slider, and a panel of `panel` pixels per model whose pixels grow finer with the scale."""
+        import ipywidgets as widgets
+
+        slider = widgets.FloatSlider(
+            start, min=low, max=high, step=0.1, description="scale ×", continuous_update=False, readout_format=".1f",
+            layout=widgets.Layout(width="520px"),
+        )  # fmt: skip
+        captions = [widgets.HTML() for _ in self.models]
+        pictures = [widgets.Image(format="png", width=panel, height=panel) for _ in self.models]
+        for picture in pictures:
+            picture.add_class("sr-image")
+        crisp = widgets.HTML("<style>.sr-image { image-rendering: pixelated; }</style>")
+
+        def draw(change=None) -> None:
+            for caption, picture, (name, (image, seconds)) in zip(
+                captions, pictures, self.at(slider.value).items(), strict=True
+            ):
+                label = f"<b style='color:{colour(name)}'>{NAMES.get(method(name), name)}</b>"
+                caption.value = f"{label} {image.shape[0]}×{image.shape[1]}, {1000 * seconds:.0f} ms"
+                picture.value = png(image)
+
+        slider.observe(draw, names="value")
+        draw()
+        columns = [widgets.VBox([c, p]) for c, p in zip(captions, pictures, strict=True)]
+        return widgets.VBox([crisp, slider, widgets.HBox(columns)])
+
+
+def png(image: np.ndarray) -> bytes:
+    """RGB uint8 as PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="png")
+    return buffer.getvalue()

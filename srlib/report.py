@@ -1,0 +1,158 @@
+"""What leaves a notebook: tables as CSV, figures as PNG, and run.json with their origin; one look for all figures."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from srlib import files, paths, provenance
+from srlib.models import DECODERS, Model
+
+# The same colour for the same method everywhere (Okabe-Ito, safe for colour-blind readers).
+COLOURS = {
+    "bicubic": "#6b6b6b",
+    "liif": "#0072b2",
+    "diif": "#d55e00",
+    "liif-wo-ensemble": "#56b4e9",
+    "liif-wo-unfolding": "#8fb8d6",
+    "liif-wo-cell": "#b5cfe0",
+    "diif-wo-ds": "#cc79a7",
+    "diif-wo-se": "#e69f00",
+    "diif-cs": "#009e73",
+    "diif-c4f3": "#8c564b",
+    "diif-c2f5": "#b8860b",
+}
+NAMES = {"bicubic": "Bicubic", "liif": "LIIF", "diif": "DIIF"}
+
+VERDICTS = ("confirmed", "not confirmed", "not measured")
+
+
+def method(model: str) -> str:
+    """The method behind a model's name: 'compact-diif' -> 'diif'."""
+    ends = [name for name in DECODERS if model.endswith(name)]
+    return max(ends, key=len) if ends else model
+
+
+def colour(model: str) -> str:
+    return COLOURS.get(method(model), "#333333")
+
+
+def style() -> None:
+    """Set the look of all figures."""
+    sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
+    plt.rcParams |= {
+        "figure.dpi": 100,
+        "savefig.dpi": 150,
+        "figure.constrained_layout.use": True,
+        "axes.titlesize": "medium",
+    }
+
+
+def check(
+    claim: str,
+    expected: float,
+    measured: float | None,
+    within: float,
+    *,
+    unit: str = "",
+    at_least: bool = False,
+    cause: str = "",
+) -> dict:
+    """One line of a notebook's conclusion: what was expected, what came out, the gap, the verdict and its likely cause.
+
+    within: the largest gap that confirms the claim. at_least: only falling short counts as a gap. A measured None or NaN
+    is "not measured", and `cause` should say what is needed.
+    """
+    missing = measured is None or math.isnan(measured)
+    gap = math.nan if missing else measured - expected
+    miss = max(0.0, -gap) if at_least else abs(gap)
+    verdict = "not measured" if missing else ("confirmed" if miss <= within + 1e-12 else "not confirmed")
+    return {
+        "claim": claim,
+        "expected": f"at least {expected:.6g}" if at_least else f"{expected:.6g}",
+        "measured": "" if missing else f"{measured:.6g}",
+        "gap": "" if missing else f"{gap:+.4g}",
+        "unit": unit,
+        "verdict": verdict,
+        "likely cause": cause,
+    }
+
+
+class Run:
+    """The results of one notebook, in one folder. Interactive runs go to results/interactive/{notebook}."""
+
+    def __init__(self, notebook: str, out: str | Path = ""):
+        self.folder = Path(out) if out else paths.RESULTS / "interactive" / notebook
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.notebook, self.started = notebook, time.monotonic()
+        self.made: list[str] = []
+        style()
+
+    def table(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Save a table as CSV (6 significant digits) and return it for display."""
+        with files.whole(self.folder / f"{name}.csv") as temporary:
+            frame.to_csv(temporary, index=False, float_format="%.6g")
+        self.made.append(f"{name}.csv")
+        return frame
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Save a figure as PNG."""
+        with files.whole(self.folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+        self.made.append(f"{name}.png")
+
+    def conclude(self, checks: Sequence[dict], models: Sequence[Model] = (), device: str = "cpu") -> pd.DataFrame:
+        """Save the conclusion and the origin of everything in the folder; returns the conclusion for display."""
+        columns = ["claim", "expected", "measured", "gap", "unit", "verdict", "likely cause"]
+        frame = self.table("checks", pd.DataFrame(list(checks), columns=columns))
+        origin = {
+            "notebook": self.notebook,
+            "date": provenance.now(),
+            "commit": provenance.commit(),
+            "device": provenance.device_name(device),
+            "versions": provenance.versions(),
+            "weights": {m.name: m.origin for m in models if m.origin},
+            "seconds": round(time.monotonic() - self.started, 1),
+            "files": self.made,
+        }
+        files.write_json(self.folder / "run.json", origin)
+        return frame
+
+
+def show(frame: pd.DataFrame, digits: int | dict[str, int] = 2):
+    """A table for the page: given digits, empty cells as an en dash, no index, verdicts coloured."""
+    numeric = frame.select_dtypes("number").columns
+    formats = {c: f"{{:.{digits.get(c, 2) if isinstance(digits, dict) else digits}f}}" for c in numeric}
+    formats |= {c: "{:g}" for c in numeric if c in ("scale", "images", "n")}
+    look = {
+        "confirmed": "color: #00704f",
+        "not confirmed": "color: #b00020; font-weight: bold",
+        "not measured": "color: #777",
+    }
+    styled = frame.style.format(formats, na_rep="–").hide(axis="index")
+    if "verdict" in frame:
+        styled = styled.map(lambda v: look.get(v, ""), subset=["verdict"])
+    return styled.set_properties(**{"text-align": "left", "white-space": "pre-wrap"})
+
+
+def side_by_side(
+    images: dict[str, np.ndarray], *, crop: tuple[int, int, int, int] | None = None, width: float = 3.0
+) -> Figure:
+    """Images with their titles in a row; crop = (top, left, height, width) in pixels of images of one size."""
+    figure, axes = plt.subplots(1, len(images), figsize=(width * len(images), width * 1.12), squeeze=False)
+    for axis, (title, image) in zip(axes[0], images.items(), strict=True):
+        if crop:
+            top, left, h, w = crop
+            image = image[top : top + h, left : left + w]
+        axis.imshow(image, interpolation="nearest")
+        axis.set_title(title)
+        axis.axis("off")
+    return figure
