@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import re
 import statistics
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -133,21 +135,26 @@ def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = Fals
 
 
 def measure_resident(send, model: Model, lr_size: Size, size: Size, literal: bool) -> None:
-    """In a process of its own: send the growth of the peak resident size in bytes."""
-    try:
-        import resource
-    except ImportError:
-        send.send(float("nan"))
-        return
+    """In a process of its own: send by how many bytes the peak resident size exceeds the size before the pass."""
+    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
-    def peak() -> int:
+    def resident(field: str) -> int:
+        if status.exists():  # Linux; its getrusage would also count the parent's peak
+            return 1024 * int(re.search(rf"{field}:\s+(\d+)", status.read_text())[1])
+        import resource
+
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
-    with torch.inference_mode():
-        model.decode(model.encode(torch.rand(1, 3, 8, 8)), (8, 8))  # libraries' own start-up
-        before = peak()
-        model.decode(model.encode(torch.rand(1, 3, *lr_size)), size, literal=literal)
-    send.send(float(peak() - before))
+    try:
+        with torch.inference_mode():
+            model.decode(model.encode(torch.rand(1, 3, 8, 8)), (8, 8))  # libraries' own start-up
+            if reset.exists():
+                reset.write_text("5")  # the peak starts again from here
+            before = resident("VmRSS")
+            model.decode(model.encode(torch.rand(1, 3, *lr_size)), size, literal=literal)
+        send.send(float(resident("VmHWM") - before))
+    except (ImportError, PermissionError):
+        send.send(float("nan"))
 
 
 def gemm_rate(size: int = 2048, repeats: int = 5, device: torch.device | str = "cpu") -> float:

@@ -62,7 +62,7 @@ def pil_to_rgb(image: Image.Image, what: str = "the image") -> Image.Image:
 
 def to_tensor(image: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """RGB uint8 (H, W, 3) -> float32 (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float().div(255)
+    return torch.tensor(np.ascontiguousarray(image), device=device).permute(2, 0, 1)[None].float().div(255)
 
 
 def to_uint8(tensor: Tensor) -> np.ndarray:

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from srlib.report import COLOURS, NAMES, colour, method
 
@@ -36,7 +36,8 @@ def macs_by_scale(costs: pd.DataFrame, published: pd.DataFrame) -> Figure:
     axis.plot([], [], "o", color="#444", markerfacecolor="white", label="printed in the paper")
     axis.set_yscale("log")
     scale_axis(axis, sorted(costs["scale"].unique()))
-    axis.set_ylabel("multiply-accumulates, T (10¹²)")
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_ylabel("multiply-accumulates, 10¹²")
     axis.set_title("Cost of one 320×180 image, EDSR-baseline encoder")
     axis.legend(fontsize="small")
     return figure
@@ -51,7 +52,7 @@ def time_by_scale(times: pd.DataFrame, title: str) -> Figure:
             linestyle="-" if path == "fast" else ":", label=f"{label(model)}, {path}",
         )  # fmt: skip
     axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     scale_axis(axis, sorted(times["scale"].unique()))
     axis.set_ylabel("seconds per image (median)")
     axis.set_title(title)

@@ -147,7 +147,8 @@ def side_by_side(
     images: dict[str, np.ndarray], *, crop: tuple[int, int, int, int] | None = None, width: float = 3.0
 ) -> Figure:
     """Images with their titles in a row; crop = (top, left, height, width) in pixels of images of one size."""
-    figure, axes = plt.subplots(1, len(images), figsize=(width * len(images), width * 1.12), squeeze=False)
+    h, w = crop[2:] if crop else next(iter(images.values())).shape[:2]
+    figure, axes = plt.subplots(1, len(images), figsize=(width * len(images), width * h / w + 0.4), squeeze=False)
     for axis, (title, image) in zip(axes[0], images.items(), strict=True):
         if crop:
             top, left, h, w = crop

@@ -158,6 +158,7 @@ def fit(
     folder: str | Path,
     *,
     device: torch.device | str = "cpu",
+    resume: bool = True,
     progress: bool = True,
     log_every: int = 50,
     valid_every: int = 500,
@@ -166,21 +167,23 @@ def fit(
 ) -> pd.DataFrame:
     """Train a model, or go on with an interrupted run in `folder`; returns the log (step, loss, lr, psnr_x2, psnr_x4, seconds).
 
-    folder: gets state.pt (every `save_every` seconds and at the end; to resume), log.csv, curve.png and, when the run is
+    folder: gets state.pt (every `save_every` seconds and at the end; to resume), log.csv and, when the run is
     complete, {model}.safetensors. A run killed at any moment loses at most `save_every` seconds plus one step.
-    stop_at: leave after this step, as an interruption would.
+    resume: False forgets a run that is there. stop_at: leave after this step, as an interruption would.
     ValueError if the folder holds a run with other settings.
     """
     device, folder = torch.device(device), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model = build(settings.model, seed=settings.seed).to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, betas=(0.9, 0.999))
-    step, log, spent = resume(folder / "state.pt", settings, model, optimizer)
+    if not resume:
+        (folder / "state.pt").unlink(missing_ok=True)
+    step, log, losses, spent = read_state(folder / "state.pt", settings, model, optimizer)
     images = Images(settings, device, progress) if step < settings.steps else None
     pairs = validation_pairs(device)
     commit = provenance.commit()
 
-    started, saved, losses = time.monotonic() - spent, time.monotonic(), []
+    started, saved = time.monotonic() - spent, time.monotonic()
     end = min(settings.steps, stop_at or settings.steps)
     bar = tqdm(total=settings.steps, initial=step, desc=settings.model, disable=not progress, smoothing=0.02)
     try:
@@ -199,7 +202,7 @@ def fit(
             step += 1
             bar.update()
             if step % log_every == 0 or step == settings.steps:
-                mean = float(torch.stack(losses).mean())
+                mean = float(np.mean([float(x) for x in losses]))
                 if not math.isfinite(mean):
                     raise FloatingPointError(f"the loss is {mean} at step {step}; lower lr (now {settings.lr})")
                 row = {"step": step, "loss": mean, "lr": settings.rate(step - 1)}
@@ -208,12 +211,12 @@ def fit(
                     bar.set_postfix_str(f"loss {mean:.4f}, x2 {row['psnr_x2']:.2f} dB, x4 {row['psnr_x4']:.2f} dB")
                 log.append(row | {"seconds": round(time.monotonic() - started, 1)})
                 losses = []
-            if step % log_every == 0 and time.monotonic() - saved > save_every:
-                write_state(folder, settings, model, optimizer, step, log, time.monotonic() - started)
+            if time.monotonic() - saved > save_every:
+                write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started)
                 saved = time.monotonic()
     finally:
         bar.close()
-    write_state(folder, settings, model, optimizer, step, log, time.monotonic() - started)
+    write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started)
     if step == settings.steps:
         last = log[-1]
         weights.save(
@@ -233,16 +236,18 @@ def write_state(
     model: Model,
     optimizer: torch.optim.Optimizer,
     step: int,
-    log: list,
+    log: list[dict],
+    losses: list[Tensor | float],
     seconds: float,
 ) -> None:
-    """state.pt and log.csv, each whole or not at all."""
+    """state.pt and log.csv, each whole or not at all. `losses`: of the steps since the last line of the log."""
     state = {
         "settings": asdict(settings),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "step": step,
         "log": log,
+        "losses": [float(x) for x in losses],
         "seconds": seconds,
     }
     with whole(folder / "state.pt") as temporary:
@@ -252,10 +257,12 @@ def write_state(
             pd.DataFrame(log).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def resume(path: Path, settings: Settings, model: Model, optimizer: torch.optim.Optimizer) -> tuple[int, list, float]:
-    """Fill model and optimizer from state.pt if it is there: (step, log, seconds spent). ValueError for other settings."""
+def read_state(
+    path: Path, settings: Settings, model: Model, optimizer: torch.optim.Optimizer
+) -> tuple[int, list[dict], list[float], float]:
+    """Fill model and optimizer from state.pt if it is there: (step, log, losses, seconds). ValueError for other settings."""
     if not path.exists():
-        return 0, [], 0.0
+        return 0, [], [], 0.0
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         before = state["settings"]
@@ -268,7 +275,7 @@ def resume(path: Path, settings: Settings, model: Model, optimizer: torch.optim.
         )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    return state["step"], state["log"], state["seconds"]
+    return state["step"], state["log"], state["losses"], state["seconds"]
 
 
 def arguments() -> Iterator[tuple[str, dict]]:

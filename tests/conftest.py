@@ -1,0 +1,52 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from srlib.encoders import EDSR
+from srlib.models import DECODERS, Model, bicubic
+
+
+def tiny(decoder: str, seed: int = 0) -> Model:
+    """A twin of a model with 8 channels, one block and 16 hidden units; "bicubic" too."""
+    if decoder == "bicubic":
+        return bicubic().eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Model(f"tiny-{decoder}", EDSR(8, 1), DECODERS[decoder](8, 16)).eval()
+        for parameter in model.decoder.parameters():  # larger than the default, so that nothing hides in small numbers
+            parameter.data.mul_(2)
+    return model
+
+
+@pytest.fixture
+def no_data(tmp_path, monkeypatch):
+    """A data folder with nothing in it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("SRLIB_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def set5(no_data):
+    """A stand-in for Set5 under $SRLIB_DATA: two small crops of an embedded photograph."""
+    from srlib import data
+
+    folder = no_data / "benchmark" / "Set5" / "HR"
+    folder.mkdir(parents=True)
+    photograph = data.embedded("astronaut")
+    for i, name in enumerate(("a", "b")):
+        Image.fromarray(photograph[40 * i : 40 * i + 97, 100:183]).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture
+def rgb():
+    return np.random.default_rng(0).integers(0, 256, (17, 23, 3), dtype=np.uint8)
+
+
+def real_data() -> bool:
+    return bool(os.environ.get("SRLIB_DATA"))

@@ -1,0 +1,108 @@
+import math
+import os
+
+import numpy as np
+import pytest
+import torch
+
+import srlib
+from srlib import data, evaluate, resize
+
+needs_data = pytest.mark.skipif(
+    not data.at_hand(["Set5", "Set14"]) or not os.environ.get("SRLIB_DATA"), reason="benchmark sets are not at hand"
+)
+
+
+def test_one_row_per_image_and_scale(set5):
+    rows = evaluate.benchmark("bicubic", ["Set5"], [2, 3.5], "diinn", progress=False)
+    assert list(rows.columns) == evaluate.COLUMNS and len(rows) == 4
+    assert rows["image"].tolist() == ["a", "a", "b", "b"] and np.isfinite(rows[["psnr", "ssim", "lr_psnr"]]).all(
+        axis=None
+    )
+    means = evaluate.mean_scores(rows)
+    assert means["images"].tolist() == [2, 2]
+    assert means["psnr"].iloc[0] == pytest.approx(rows["psnr"].iloc[[0, 2]].mean())
+    assert len(evaluate.benchmark("bicubic", [set5], [2], "div2k", limit=1, progress=False)) == 1
+
+
+@pytest.mark.parametrize(
+    "protocol, scale, lr, hr",
+    [
+        ("diinn", 2, (48, 42), (97, 83)),
+        ("diinn", 3.5, (28, 24), (97, 83)),
+        ("benchmark-y", 3, (32, 27), (96, 81)),
+        ("benchmark-y", 6, (16, 13), (96, 78)),
+        ("div2k", 3.5, (27, 23), (94, 80)),
+    ],
+)
+def test_sizes_of_each_protocol(protocol, scale, lr, hr):
+    image = data.embedded("astronaut")[:97, :83]
+    small, large = evaluate.make_pair(image, scale, protocol)
+    assert small.shape[-2:] == lr and large.shape[-2:] == hr
+    assert torch.allclose(small * 255, (small * 255).round(), atol=1e-4)
+
+
+def test_a_given_lr_is_used():
+    image, given = data.embedded("astronaut")[:97, :83], np.full((48, 41, 3), 9, np.uint8)
+    small, large = evaluate.make_pair(image, 2, "benchmark-y", given)
+    assert float(small.max()) == pytest.approx(9 / 255) and large.shape[-2:] == (96, 82)
+
+
+def test_borders():
+    assert [evaluate.PROTOCOLS[p].border(3.5) for p in ("diinn", "benchmark-y", "div2k")] == [0, 4, 10]
+
+
+def test_bicubic_in_the_field_is_matlabs(set5):
+    row = evaluate.benchmark("bicubic", ["Set5"], [2], "benchmark-y", limit=1, progress=False).iloc[0]
+    hr = data.pictures("Set5")[0].read()[:96, :82]
+    sr = resize.matlab(resize.matlab(hr, (48, 41)), (96, 82))
+    error = (sr.astype(float) - hr)[2:-2, 2:-2] @ [65.738 / 256, 129.057 / 256, 25.064 / 256] / 255
+    assert row["psnr"] == pytest.approx(-10 * math.log10((error**2).mean()), abs=1e-4)
+
+
+def test_bad_requests_are_refused(set5):
+    with pytest.raises(ValueError, match="unknown protocol.*diinn"):
+        evaluate.benchmark("bicubic", ["Set5"], [2], "dinn")
+    with pytest.raises(ValueError, match="positive finite"):
+        evaluate.benchmark("bicubic", ["Set5"], [0], "diinn")
+    with pytest.raises(ValueError, match="at least 1"):
+        evaluate.benchmark("bicubic", ["Set5"], [0.5], "diinn", progress=False)
+    with pytest.raises(ValueError, match="too small"):
+        evaluate.make_pair(np.zeros((5, 5, 3), np.uint8), 8, "div2k")
+
+
+def test_networks_beat_bicubic_on_embedded_photographs():
+    scores = {}
+    for name in ("bicubic", "compact-liif", "compact-diif"):
+        rows = [
+            evaluate.score(
+                srlib.load(name), image, "embedded", data.embedded(image)[:160, :160], 2.0, "benchmark-y", None
+            )
+            for image in ("coffee", "astronaut")
+        ]
+        scores[name] = np.mean([row["psnr"] for row in rows])
+    assert scores["compact-liif"] > scores["bicubic"] + 1 and scores["compact-diif"] > scores["bicubic"] + 1
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.parametrize("dataset", ["Set5", "Set14"])
+def test_bicubic_rows_of_the_papers(dataset):
+    paper = srlib.published.table("diinn", 1).query("method == 'Bicubic' and dataset == @dataset").set_index("scale")
+    ours = evaluate.mean_scores(evaluate.benchmark("bicubic", [dataset], [2, 3, 4], "diinn")).set_index("scale")
+    for quantity, within in {"psnr": 0.01, "ssim": 0.0005, "lr_psnr": 0.02}.items():
+        assert (ours[quantity] - paper[quantity]).abs().max() <= within
+    field = srlib.published.table("field", 1).query("dataset == @dataset").set_index("scale")["psnr"]
+    luma = evaluate.mean_scores(evaluate.benchmark("bicubic", [dataset], [2, 3, 4], "benchmark-y")).set_index("scale")[
+        "psnr"
+    ]
+    assert (luma - field).abs().max() <= 0.02
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["compact-liif", "compact-diif"])
+def test_shipped_weights_on_set5(name):
+    rows = [evaluate.benchmark(m, ["Set5"], [2, 4], "benchmark-y") for m in (name, "bicubic")]
+    ours, base = (evaluate.mean_scores(r).set_index("scale")["psnr"] for r in rows)
+    assert ours[2] >= base[2] + 2.5 and ours[4] >= base[4] + 1.5

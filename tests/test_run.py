@@ -1,0 +1,139 @@
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+
+from srlib import files, paths, report, run
+
+PROFILES = {p.stem: yaml.safe_load(p.read_text()) for p in (paths.ROOT / "profiles").glob("*.yaml")}
+
+
+def test_unknown_parameters_are_an_error_with_the_nearest_name():
+    with pytest.raises(ValueError, match=r"unknown parameter of quickstart 'scal'; nearest: scale"):
+        run.checked("quickstart", {"scal": 2.0})
+    with pytest.raises(ValueError, match="unknown notebook.*nearest: quickstart"):
+        run.checked("quikstart", {})
+    with pytest.raises(ValueError, match="models is a list"):
+        run.checked("quickstart", {"models": "bicubic"})
+    values = run.checked("quickstart", {"scale": 3})
+    assert values["scale"] == 3 and values["image"] == "coffee"
+    assert run.main(["quickstart", "-p", "scal", "2"]) == 2
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_fit_the_notebooks(profile):
+    assert PROFILES[profile]["profile"] == profile
+    assert set(PROFILES[profile]["notebooks"]) == set(run.notebooks())
+    for name, parameters in PROFILES[profile]["notebooks"].items():
+        run.checked(name, parameters)
+
+
+def test_a_failed_notebook_leaves_its_traceback(tmp_path, monkeypatch):
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    )
+    parameters = nbformat.v4.new_code_cell('out = ""\nanswer = 1', metadata={"tags": ["parameters"]})
+    notebook.cells = [parameters, nbformat.v4.new_code_cell("raise RuntimeError(f'no {answer}')")]
+    nbformat.write(notebook, tmp_path / "broken.ipynb")
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text("{}")  # of an earlier run: must not pass for this one
+    assert run.main(["broken", "--out", str(tmp_path / "out"), "-p", "answer", "42"]) == 1
+    assert "RuntimeError: no 42" in (tmp_path / "out" / "broken.ipynb").read_text()
+    assert not (tmp_path / "out" / "run.json").exists()
+    assert run.summary(tmp_path / "out" / "..", ["out"])["state"].tolist() == ["not run"]
+    (tmp_path / "out").rename(tmp_path / "broken")
+    assert run.summary(tmp_path, ["broken"])["state"].str.contains("FAILED").all()
+
+
+def test_checks():
+    verdict = lambda **k: report.check("x", 1.0, within=0.1, **k)["verdict"]  # noqa: E731
+    assert [verdict(measured=m) for m in (1.05, 1.2, 0.8, None, float("nan"))] == [
+        "confirmed", "not confirmed", "not confirmed", "not measured", "not measured",
+    ]  # fmt: skip
+    assert (
+        verdict(measured=9.0, at_least=True) == "confirmed" and verdict(measured=0.5, at_least=True) == "not confirmed"
+    )
+
+
+def test_files_are_whole_or_absent(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("before")
+    with pytest.raises(RuntimeError), files.whole(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+    with files.whole(path) as temporary:
+        temporary.write_text("after")
+    assert path.read_text() == "after" and list(tmp_path.iterdir()) == [path]
+
+
+def test_notebooks_are_committed_clean():
+    for name in run.notebooks():
+        notebook = nbformat.read(paths.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+        assert notebook.metadata.kernelspec.name == "python3"
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                assert not cell.outputs and cell.execution_count is None, name
+        assert "Expected, measured, gap" in notebook.cells[-2].source
+
+
+def workflow(*words, data):
+    """Run the smoke profile's workflow."""
+    call = [sys.executable, "-m", "snakemake", "--configfile", "profiles/smoke.yaml", "--cores", "all", "--nolock", *words]
+    environment = os.environ | {"SRLIB_DATA": str(data)}
+    return subprocess.run(call, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def no_sets(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def smoke(no_sets):
+    """Every notebook once, through the workflow, on a machine without data sets."""
+    done = workflow("--forceall", "--keep-going", data=no_sets)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return paths.RESULTS / "smoke"
+
+
+@pytest.mark.parametrize("name", run.notebooks())
+def test_every_notebook_runs_and_concludes(smoke, name):
+    origin = json.loads((smoke / name / "run.json").read_text())
+    assert origin["commit"] and origin["seconds"] > 0 and origin["versions"]["torch"]
+    given = PROFILES["smoke"]["notebooks"][name]
+    assert {k: origin["parameters"][k] for k in given} == given
+    checks = pd.read_csv(smoke / name / "checks.csv")
+    assert len(checks) and set(checks["verdict"]) <= set(report.VERDICTS)
+    assert (checks.loc[checks["verdict"] == "not measured", "likely cause"].notna()).all()
+    for file in origin["files"]:
+        assert (smoke / name / file).stat().st_size > 0
+        if file.endswith(".csv"):
+            assert len(pd.read_csv(smoke / name / file))
+    text = (smoke / name / f"{name}.ipynb").read_text()
+    assert '"output_type": "error"' not in text
+
+
+def test_cost_tables_come_out(smoke):
+    checks = pd.read_csv(smoke / "diif_cost" / "checks.csv")
+    tables = checks[checks["claim"].str.startswith("Table")]
+    assert len(tables) == 3 and (tables["verdict"] == "confirmed").all()
+
+
+def test_an_unchanged_notebook_is_not_run_again(smoke, no_sets):
+    before = {p: p.stat().st_mtime_ns for p in smoke.glob("*/run.json")}
+    done = workflow(data=no_sets)
+    assert done.returncode == 0 and "Nothing to be done" in done.stderr
+    assert before and {p: p.stat().st_mtime_ns for p in smoke.glob("*/run.json")} == before
+
+
+def test_summary_lists_every_notebook(smoke, capsys):
+    table = run.summary(smoke)
+    assert set(table["notebook"]) == set(run.notebooks()) and (table["state"] == "done").all()
+    assert run.main(["--summary", str(smoke)]) == 0 and "diif_cost" in capsys.readouterr().out

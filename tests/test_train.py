@@ -1,0 +1,126 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import srlib
+from srlib import data, train
+
+SMALL = {"data": "embedded", "exclude": (), "batch": 2, "patch": 12, "pixels": 200, "precision": "float32"}
+
+
+def states(*folders):
+    return [torch.load(f / "state.pt", weights_only=True) for f in folders]
+
+
+@pytest.mark.parametrize("model", ["compact-diif", "compact-liif"])
+def test_an_interrupted_run_goes_on_as_if_unbroken(tmp_path, model):
+    settings = train.Settings(model, steps=6, **SMALL)
+    options = {"progress": False, "log_every": 2, "valid_every": 6}
+    log = train.fit(settings, tmp_path / "a", **options)
+    train.fit(settings, tmp_path / "b", **options, stop_at=3)
+    assert not (tmp_path / "b" / f"{model}.safetensors").exists()
+    again = train.fit(settings, tmp_path / "b", **options)
+    pd.testing.assert_frame_equal(log.drop(columns="seconds"), again.drop(columns="seconds"))
+    a, b = states(tmp_path / "a", tmp_path / "b")
+    assert all(torch.equal(v, b["model"][k]) for k, v in a["model"].items())
+    trained = srlib.load(tmp_path / "b" / f"{model}.safetensors")
+    assert all(torch.equal(v, b["model"][k]) for k, v in trained.state_dict().items())
+    fresh = train.fit(settings, tmp_path / "b", **options, resume=False, stop_at=1)
+    assert len(fresh) == 0
+
+
+def test_a_killed_run_loses_little(tmp_path):
+    """SIGKILL at a random moment: the saved state is whole, and the run goes on from it."""
+    words = [
+        "--model",
+        "compact-diif",
+        "--steps",
+        "100000",
+        "--data",
+        "embedded",
+        "--exclude",
+        "--batch",
+        "1",
+        "--patch",
+        "12",
+        "--pixels",
+        "100",
+    ]
+    call = "train.fit(train.Settings('compact-diif', steps=100000, data='embedded', exclude=(), batch=1, patch=12, pixels=100)"
+    code = f"from srlib import train; {call}, {str(tmp_path)!r}, save_every=0.2, progress=False)"
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "state.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (state,) = states(tmp_path)
+    assert state["step"] > 0
+    for rest in tmp_path.glob(".state.pt.*"):  # a temporary file may be left behind, never a half state.pt
+        rest.unlink()
+    settings = train.Settings("compact-diif", steps=100000, data="embedded", exclude=(), batch=1, patch=12, pixels=100)
+    train.fit(settings, tmp_path, stop_at=state["step"] + 2, progress=False)
+    assert states(tmp_path)[0]["step"] == state["step"] + 2
+    assert train.main([*words, "--batch", "2", "--folder", str(tmp_path)]) == 1  # other settings are refused
+
+
+def test_loss_falls(tmp_path):
+    log = train.fit(
+        train.Settings("compact-diif", steps=30, **SMALL | {"batch": 4, "lr": 3e-3}),
+        tmp_path,
+        progress=False,
+        log_every=5,
+    )
+    assert log["loss"].iloc[-1] < 0.9 * log["loss"].iloc[0]
+
+
+def test_batches_repeat_by_seed_and_step():
+    settings = train.Settings("compact-diif", **SMALL)
+    images = train.Images(settings, torch.device("cpu"), progress=False)
+    (lr, hr, rows), again = images.batch(settings, 5), images.batch(settings, 5)
+    assert all(torch.equal(a, b) for a, b in zip((lr, hr, rows), again, strict=True))
+    assert lr.shape == (2, 3, 12, 12) and 12 <= hr.shape[-1] <= 48 and rows.max() < hr.shape[-2]
+    assert not torch.equal(images.batch(settings, 6)[0], lr)
+    assert abs(float(lr.mean() - hr.mean())) < 0.02
+
+
+def test_settings_are_checked(tmp_path, rgb):
+    for bad in ({"schedule": "linear"}, {"precision": "fp16"}, {"steps": 0}, {"batch": 1.5}, {"scales": (0, 4)}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            train.Settings("compact-liif", **bad)
+    with pytest.raises(ValueError, match="nearest: compact-liif"):
+        train.fit(train.Settings("compact-lif"), tmp_path / "a", progress=False)
+    Image.fromarray(rgb).save(tmp_path / "small.png")
+    with pytest.raises(ValueError, match="17 x 23 pixels.*needs 192"):
+        train.fit(train.Settings("compact-liif", data=str(tmp_path), exclude=()), tmp_path / "b", progress=False)
+
+
+def test_damaged_and_foreign_states_are_refused(tmp_path):
+    settings = train.Settings("compact-liif", steps=2, **SMALL)
+    train.fit(settings, tmp_path, progress=False)
+    other = train.Settings("compact-liif", steps=2, **SMALL | {"seed": 1})
+    with pytest.raises(ValueError, match="seed was 0, now 1"):
+        train.fit(other, tmp_path, progress=False)
+    whole = (tmp_path / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(whole[:1000])
+    with pytest.raises(ValueError, match="damaged checkpoint"):
+        train.fit(settings, tmp_path, progress=False)
+
+
+def test_missing_training_data_says_what_to_do(tmp_path, no_data):
+    with pytest.raises(data.MissingDataset, match="bring your own copy"):
+        train.fit(train.Settings("compact-liif"), tmp_path / "x", progress=False)
+
+
+def test_schedules():
+    cosine, halving = train.Settings("m", steps=1000), train.Settings("m", steps=1000, schedule="halving")
+    assert cosine.rate(100) == pytest.approx(1e-3, rel=0.05) and cosine.rate(999) < 1e-7 and cosine.rate(0) < 2e-5
+    assert [halving.rate(s) for s in (0, 199, 200, 999)] == [1e-3, 1e-3, 5e-4, 1e-3 / 16]
