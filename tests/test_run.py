@@ -85,7 +85,17 @@ def test_notebooks_are_committed_clean():
 
 def workflow(*words, data):
     """Run the smoke profile's workflow."""
-    call = [sys.executable, "-m", "snakemake", "--configfile", "profiles/smoke.yaml", "--cores", "all", "--nolock", *words]
+    call = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--configfile",
+        "profiles/smoke.yaml",
+        "--cores",
+        "all",
+        "--nolock",
+        *words,
+    ]
     environment = os.environ | {"SRLIB_DATA": str(data)}
     return subprocess.run(call, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False)
 

@@ -163,8 +163,8 @@ class DIIF(nn.Module):
           (h+1) x (w+1) vertices, once. What remains per slice is a vector per slice row plus a vector per slice column.
         - The areas of Eq 11 are products of a row and a column part. In linear order a slice has one row: its four
           vectors become a left and a right one.
-        - The first fine layer is linear in the slice vector and the coordinate, so it is applied to those vectors, and
-          a pixel adds (right - left) times its column position.
+        - The first fine layer is linear in the slice vector and the coordinate, so it is applied to those vectors (in
+          constant order to all four, once per group), and a pixel adds (right - left) times its column position.
         """
         rows, columns = self.axes(features, grid)
         first, *coarse = linears(self.coarse)
@@ -183,6 +183,7 @@ class DIIF(nn.Module):
         )
         shift_row, shift_column = ((w_first[i] + w_last[i]).to(dtype) for i in (0, 1))  # of moving to the vertex
         w_slice, (w_row, w_column) = join.weight[:, :-2], join.weight[:, -2:].T
+        early = self.slicing == "constant"  # where the first fine layer meets the slice vectors
 
         def evaluate(s: Tensor) -> list[Tensor]:
             vectors = []
@@ -191,7 +192,8 @@ class DIIF(nn.Module):
                 for x in self.sides:
                     edge = int(x > 0)
                     z = row[:, :, edge : edge + width] + (at_column - x * shift_column)
-                    vectors.append(hidden(F.relu_(z), coarse))
+                    z = hidden(F.relu_(z), coarse)
+                    vectors.append(F.linear(z, w_slice) if early else z)
             return vectors
 
         slice_vectors = self.slice_rows(evaluate, rows, features)
@@ -203,7 +205,9 @@ class DIIF(nn.Module):
             shift = (join.bias + rows.query[k, None] * w_row)[:, None].to(dtype)  # (R, 1, hidden)
             if self.ensemble:
                 t = down[k, None, None]
-                left, right = (F.linear(torch.lerp(vectors[x], vectors[2 + x], t), w_slice) for x in (0, 1))
+                left, right = (torch.lerp(vectors[x], vectors[2 + x], t) for x in (0, 1))
+                if not early:
+                    left, right = F.linear(left, w_slice), F.linear(right, w_slice)
                 step = (right - left) + 2 * w_column.to(dtype)
                 z = left + (shift - w_column.to(dtype))
                 z = z.index_select(2, columns.slice).addcmul_(step.index_select(2, columns.slice), across)
