@@ -3,8 +3,11 @@ PYTHON ?= python3
 PROFILE ?= quick
 MODEL ?= compact-diif
 BIN := .venv/bin
+ifneq ($(SRLIB_DATA),)
+export SRLIB_DATA := $(abspath $(SRLIB_DATA))
+endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test test-all lab train data lint clean
+.PHONY: help reproduce test test-all lab train data bench reference clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,7 +22,7 @@ help: ## this list
 reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, paper); results land in results/PROFILE
 	@$(BIN)/python -m snakemake --configfile profiles/$(PROFILE).yaml --cores all --keep-going --rerun-incomplete \
 		--nolock --quiet rules progress host; status=$$?; \
-		$(BIN)/python -m srlib.run --summary results/$(PROFILE); exit $$status
+		$(BIN)/python -m srlib run --summary results/$(PROFILE); exit $$status
 
 test: .venv/ready ## lint, then the tests, smoke runs of all notebooks included
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -32,13 +35,18 @@ lab: .venv/ready ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 train: .venv/ready ## train MODEL (or resume its run) in runs/MODEL
-	$(BIN)/python -m srlib.train --model $(MODEL) $(ARGS)
+	$(BIN)/python -m srlib train --model $(MODEL) $(ARGS)
 
 data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
-	$(BIN)/python -m srlib.data $(SETS)
+	$(BIN)/python -m srlib data $(SETS)
 
 bench: .venv/ready ## how much faster the fast paths are on this machine
-	$(BIN)/python -m srlib.bench
+	$(BIN)/python -m srlib bench
+
+reference: ## copy the CSVs, figures and run.json of results/quick to results/reference/quick
+	rm -rf results/reference/quick && mkdir -p results/reference/quick
+	cd results/quick && find . -not -path './train/run/*' \( -name '*.csv' -o -name '*.png' -o -name run.json \) \
+		-print0 | tar cf - --null -T - | tar xf - -C ../reference/quick
 
 clean: ## remove the environment and all results but the reference copy
 	rm -rf .venv .snakemake results/quick results/smoke results/paper results/interactive

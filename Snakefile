@@ -1,5 +1,5 @@
 # One rule per notebook of a profile (profiles/*.yaml). Run it through make: `make reproduce PROFILE=quick`.
-# A notebook is run again when it, its parameters, srlib, the shipped weights or the data folder's place have changed.
+# A notebook is run again when it, its parameters, srlib, the shipped weights or the data sets at hand have changed.
 import json
 import os
 import sys
@@ -11,6 +11,13 @@ if "notebooks" not in config:
 RESULTS = f"results/{config['profile']}"
 SOURCES = sorted(map(str, Path("srlib").rglob("*.py"))) + sorted(map(str, Path("srlib/published").glob("*.csv")))
 WEIGHTS = sorted(map(str, Path("data/weights").glob("*.safetensors")))
+DATA = Path(os.environ.get("SRLIB_DATA") or "data")
+SETS = {
+    str(folder.relative_to(DATA)): len(list(folder.iterdir()))
+    for pattern in ("benchmark/*/HR", "benchmark/*/LR_bicubic/*", "DIV2K_*", "train/*")
+    for folder in sorted(DATA.glob(pattern))
+    if folder.is_dir()
+}
 NOTEBOOKS = {name: parameters or {} for name, parameters in config["notebooks"].items()}
 
 
@@ -36,7 +43,7 @@ for NAME, PARAMETERS in NOTEBOOKS.items():
             notebook=NAME,
             out=f"{RESULTS}/{NAME}",
             parameters=json.dumps(PARAMETERS),
-            data=os.environ.get("SRLIB_DATA", "data"),
+            data=json.dumps(SETS),  # a data set that has come or gone
             python=sys.executable,
         shell:
-            "{params.python:q} -m srlib.run {params.notebook} --out {params.out} --json {params.parameters:q}"
+            "{params.python:q} -m srlib run {params.notebook} --out {params.out} --json {params.parameters:q}"

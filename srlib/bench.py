@@ -1,4 +1,4 @@
-"""python -m srlib.bench: how much faster the fast paths are than the literal ones on this machine, and what memory they need.
+"""python -m srlib bench: how much faster the fast paths are than the literal ones on this machine, and what memory they need.
 
 Decoding alone (features are given), EDSR-baseline widths, fresh weights. The literal path is measured twice: in batches of
 30,000 pixels as the authors' released evaluation works, and in the fast path's small bands, which stay in a CPU's cache.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from unittest import mock
@@ -86,7 +85,7 @@ def memory(names: Sequence[str] = MEMORY, device: torch.device | str = "cpu") ->
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m srlib.bench", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m srlib bench", description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--csv", help="also write the speed table here")
@@ -101,7 +100,3 @@ def main(words: list[str]) -> int:
         table.assign(device=provenance.device_name(device), commit=provenance.commit()).to_csv(choice.csv, index=False)
     print(memory(device=device).round(0).to_string(index=False))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -34,8 +34,9 @@ def check_scale(scale: object) -> tuple[float, float]:
     pair = scale if isinstance(scale, (tuple, list)) else (scale, scale)
     try:
         values = tuple(float(s) for s in pair)
-        good = len(values) == 2 and all(math.isfinite(s) and s > 0 for s in values)
-    except (TypeError, ValueError):
+        plain = not any(isinstance(s, (str, bytes, bool)) for s in pair)
+        good = plain and len(values) == 2 and all(math.isfinite(s) and s > 0 for s in values)
+    except (TypeError, ValueError, OverflowError):
         good = False
     if not good:
         raise ValueError(
@@ -46,24 +47,40 @@ def check_scale(scale: object) -> tuple[float, float]:
 
 def scaled_size(lr_size: Size, scale: float | tuple[float, float]) -> Size:
     """Output size of an LR size at a scale: each side rounded to the nearest integer, at least 1."""
-    return tuple(max(1, math.floor(n * s + 0.5)) for n, s in zip(lr_size, check_scale(scale), strict=True))  # type: ignore[return-value]
+    sides = [n * s + 0.5 for n, s in zip(lr_size, check_scale(scale), strict=True)]
+    if max(sides) > 2**31:
+        raise ValueError(f"scale {scale!r} of an image of {lr_size[0]} x {lr_size[1]} pixels is too large")
+    return tuple(max(1, math.floor(side)) for side in sides)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """An LR grid, the output grid over it, and the part of the LR grid that is at hand.
+    """An LR grid, the output grid over it, and the window of them that is worked on.
 
-    `top` is the first LR row that the features hold: 0 unless a large image is worked through in strips.
+    A large image is worked through in tiles: then the features at hand start at LR row `top` and column `left`, and only
+    the output columns `columns` = (first, end) are wanted (rows are named in each call). All else counts in the whole image.
     """
 
     lr: Size
     size: Size
     top: int = 0
+    left: int = 0
+    columns: tuple[int, int] | None = None
 
     @property
-    def cell(self) -> Size:
+    def cell(self) -> tuple[float, float]:
         """Relative size of one output pixel, (2/s vertical, 2/s horizontal): the papers' cell in LR-cell units."""
-        return 2 * self.lr[0] / self.size[0], 2 * self.lr[1] / self.size[1]  # type: ignore[return-value]
+        return 2 * self.lr[0] / self.size[0], 2 * self.lr[1] / self.size[1]
+
+    @property
+    def span(self) -> slice:
+        """The output columns wanted."""
+        return slice(*(self.columns or (0, self.size[1])))
+
+    @property
+    def width(self) -> int:
+        """How many output columns are wanted."""
+        return self.span.stop - self.span.start
 
 
 def centres(n: int) -> Tensor:

@@ -61,11 +61,10 @@ def sweep(models: Sequence[str], lr_size: Size, scales: Sequence[float], *, fast
 
 
 class Timing(NamedTuple):
-    """Seconds per forward pass: median, spread (interquartile range), and how many passes were measured."""
+    """Seconds per forward pass: median, and spread (interquartile range)."""
 
     median: float
     spread: float
-    repeats: int
 
 
 @torch.inference_mode()
@@ -85,7 +84,7 @@ def time_forward(model: Model, lr_size: Size, size: Size, repeats: int = 5, *, l
         seconds.append(time.perf_counter() - start)
     seconds = seconds[1:]
     low, high = (statistics.quantiles(seconds, n=4)[i] for i in (0, 2)) if repeats > 1 else (seconds[0], seconds[0])
-    return Timing(statistics.median(seconds), high - low, repeats)
+    return Timing(statistics.median(seconds), high - low)
 
 
 def sweep_time(
@@ -127,8 +126,9 @@ def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = Fals
     try:
         return receive.recv()
     except EOFError as error:
-        raise MemoryError(
-            f"the process that measured {model.name} at {size} died, perhaps for lack of memory"
+        raise RuntimeError(
+            f"the process that measured {model.name} at {size} died: for lack of memory, or because the calling script "
+            "has no `if __name__ == '__main__':` around its work"
         ) from error
     finally:
         child.join()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srlib import images, paths
+from srlib import files, images, paths
 from srlib.models import unknown
 
 
@@ -94,12 +94,12 @@ def pictures(dataset: str | Path, *, exclude: Sequence[str] = ()) -> list[Pictur
         found = [Picture(name, lambda name=name: embedded(name)) for name in EMBEDDED]
     else:
         folder = locate(dataset)
-        files = sorted(
+        found_files = sorted(
             p for p in folder.iterdir() if p.suffix.lower() in images.SUFFIXES and not p.name.startswith(".")
         )
-        if not files:
+        if not found_files:
             raise ValueError(f"no images in {folder} (looked for {', '.join(images.SUFFIXES)})")
-        found = [Picture(p.stem, lambda p=p: images.read(p), p) for p in files]
+        found = [Picture(p.stem, lambda p=p: images.read(p), p) for p in found_files]
     missing = set(exclude) - {p.name for p in found}
     if missing:
         raise ValueError(f"cannot leave out {', '.join(sorted(missing))}: no such image in {dataset}")
@@ -118,7 +118,7 @@ def locate(dataset: str | Path) -> Path:
     """The folder of a data set. MissingDataset or ValueError with what to do if it is not there."""
     if str(dataset) in DATASETS:
         folder = paths.data() / DATASETS[str(dataset)].folder
-        if not folder.is_dir():
+        if not has_images(folder):
             raise MissingDataset(f"data set {dataset} is not in {folder}; {how_to_fetch(str(dataset))}")
         return folder
     folder = Path(dataset).expanduser()
@@ -133,12 +133,16 @@ def locate(dataset: str | Path) -> Path:
 def how_to_fetch(dataset: str) -> str:
     if not DATASETS[dataset].url:
         return f"it has no download here ({DATASETS[dataset].about}): put the images there, or set SRLIB_DATA"
-    return f"fetch it with: python -m srlib.data {dataset} (or set SRLIB_DATA to the folder that has it)"
+    return f"fetch it with: python -m srlib data {dataset} (or set SRLIB_DATA to the folder that has it)"
 
 
 def at_hand(names: Sequence[str] = tuple(DATASETS)) -> list[str]:
     """Which of these data sets can be read on this machine."""
-    return [name for name in names if name == "embedded" or (paths.data() / DATASETS[name].folder).is_dir()]
+    return [name for name in names if name == "embedded" or has_images(paths.data() / DATASETS[name].folder)]
+
+
+def has_images(folder: Path) -> bool:
+    return folder.is_dir() and any(p.suffix.lower() in images.SUFFIXES for p in folder.iterdir())
 
 
 def split(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -154,8 +158,8 @@ def provided_lr(dataset: str, name: str, scale: float) -> np.ndarray | None:
         return None
     hr = locate(dataset)
     folder = hr.parent / hr.name.replace("HR", "LR_bicubic") / f"X{int(scale)}"
-    files = (folder / f"{name}x{int(scale)}{suffix}" for suffix in images.SUFFIXES)
-    return next((images.read(path) for path in files if path.is_file()), None)
+    candidates = (folder / f"{name}x{int(scale)}{suffix}" for suffix in images.SUFFIXES)
+    return next((images.read(path) for path in candidates if path.is_file()), None)
 
 
 def fetch(name: str) -> Path:
@@ -168,7 +172,7 @@ def fetch(name: str) -> Path:
     if not dataset.url:
         raise MissingDataset(f"{name}: {how_to_fetch(name)}")
     folder = root / dataset.folder
-    if folder.is_dir():
+    if has_images(folder):
         return folder
     archive = dataset.url.rsplit("/", 1)[1]
     try:
@@ -180,8 +184,9 @@ def fetch(name: str) -> Path:
             f"could not download {name} from {dataset.url} ({type(error).__name__}: {error}). "
             f"Check the connection and the space in {root}, or put the images into {folder} yourself"
         ) from error
-    unpack(path, root)
-    if not folder.is_dir():
+    with files.disk(root, root):
+        unpack(path, root)
+    if not has_images(folder):
         raise MissingDataset(f"{archive} did not unpack to {folder}; look into {root}")
     return folder
 
@@ -213,8 +218,9 @@ def merge(source: Path, target: Path) -> None:
 
 
 def main(names: Sequence[str]) -> int:
-    """python -m srlib.data NAME ...: fetch data sets. Without names: say which are at hand."""
-    if not names:
+    """python -m srlib data NAME ...: fetch data sets. Without names: say which are at hand."""
+    if not names or names[0].startswith("-"):
+        print("python -m srlib data NAME ...: fetch data sets")
         for name, dataset in DATASETS.items():
             state = "at hand" if name in at_hand() else ("can be fetched" if dataset.url else "bring your own copy")
             print(f"{name:12} {dataset.count:4} images  {state:20} {paths.data() / dataset.folder}")
@@ -226,7 +232,3 @@ def main(names: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -26,7 +26,7 @@ class Protocol:
     """How LR images are made and how results are scored.
 
     lr: "field" (MATLAB bicubic for x2, x3, x4, else PIL on the crop of LIIF) or "antialiased" (torch, of the whole image).
-    The model "bicubic" follows: in the field, MATLAB's 8-bit imresize; else torch's antialiased bicubic.
+    The model "bicubic" follows: in the field, MATLAB's 8-bit imresize, and `PLAIN_GREY`; else torch's antialiased bicubic.
     channel: of PSNR and SSIM. crop: pixels left out on each side are ceil(scale) * crop[0] + crop[1].
     """
 
@@ -48,7 +48,8 @@ PROTOCOLS = {
     )
 }
 
-# Stored as one-channel grey where the tables were made, so its grey values are its luma there; `man`, also grey, was not.
+# Stored as one-channel grey where bicubic's luma tables were made, so its grey values are its luma there (0.09 dB on the
+# set's mean). Networks are scored as LIIF's released evaluation does, which takes all images as RGB.
 PLAIN_GREY = {("Set14", "bridge")}
 
 COLUMNS = ["model", "dataset", "image", "scale", "protocol", "psnr", "ssim", "lr_psnr", "seconds"]
@@ -60,6 +61,14 @@ def protocol_named(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
+def benchmark_scale(scale: float) -> float:
+    """One number for both axes, at least 1; ValueError otherwise."""
+    vertical, horizontal = check_scale(scale)
+    if vertical != horizontal or vertical < 1:
+        raise ValueError(f"benchmarks need one scale for both axes, at least 1; got {scale!r}")
+    return vertical
+
+
 def make_pair(hr: np.ndarray, scale: float, protocol: str, provided: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
     """HR uint8 (H, W, 3) -> the protocol's LR and HR, float (1, 3, ., .) in [0, 1], both on 8-bit steps.
 
@@ -67,9 +76,7 @@ def make_pair(hr: np.ndarray, scale: float, protocol: str, provided: np.ndarray 
     benchmark-y, div2k: x2, x3, x4: the LR that comes with the set (`provided`), or MATLAB's bicubic, bit-exact, of the HR
     cropped to a multiple of the scale; other scales: LR = floor(H/s), HR cropped to round(floor(H/s) s), PIL's bicubic.
     """
-    (scale, _), rule = check_scale(scale), protocol_named(protocol)
-    if scale < 1:
-        raise ValueError(f"benchmarks need a scale of at least 1, got {scale}")
+    scale, rule = benchmark_scale(scale), protocol_named(protocol)
     height, width = hr.shape[:2]
     if rule.lr == "antialiased":
         whole = to_tensor(hr)
@@ -107,10 +114,8 @@ def benchmark(
     the forward pass alone). SR images are clamped to [0, 1]; those of networks are not rounded to 8 bits (as LIIF does).
     """
     protocol_named(protocol)
-    for scale in scales:
-        check_scale(scale)
-    if isinstance(datasets, (str, Path)):
-        datasets = [datasets]
+    scales = [benchmark_scale(s) for s in ([scales] if isinstance(scales, (int, float)) else scales)]
+    datasets = [datasets] if isinstance(datasets, (str, Path)) else datasets
     model = model if isinstance(model, Model) else weights.load(model, device=device)
     sets = {str(name): data.pictures(name)[:limit] for name in datasets}
     rows = []
@@ -121,7 +126,7 @@ def benchmark(
                 for scale in scales:
                     bar.set_postfix_str(f"{name} {picture.name} x{scale:g}")
                     provided = data.provided_lr(name, picture.name, scale)
-                    rows.append(score(model, picture.name, name, hr, float(scale), protocol, provided))
+                    rows.append(score(model, picture.name, name, hr, scale, protocol, provided))
                     bar.update()
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -136,15 +141,13 @@ def score(
     on_device = lr.to(device)
     synchronize(device)
     start = time.perf_counter()
-    if model.name == "bicubic" and rule.lr == "field":
-        sr = to_tensor(resize.matlab(to_uint8(lr), hr.shape[-2:]))
-    else:
-        sr = model(on_device, hr.shape[-2:])
+    field = model.name == "bicubic" and rule.lr == "field"
+    sr = to_tensor(resize.matlab(to_uint8(lr), hr.shape[-2:])) if field else model(on_device, hr.shape[-2:])
     synchronize(device)
     seconds = time.perf_counter() - start
     sr = sr.clamp(0, 1).cpu()
     border = rule.border(scale)
-    channel = "grey" if rule.channel == "y" and (dataset, image) in PLAIN_GREY else rule.channel
+    channel = "grey" if field and rule.channel == "y" and (dataset, image) in PLAIN_GREY else rule.channel
     return {
         "model": model.name,
         "dataset": dataset,

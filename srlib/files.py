@@ -7,9 +7,26 @@ import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+
+@contextlib.contextmanager
+def disk(folder: Path, what: object) -> Iterator[None]:
+    """Turn a failure for lack of space, however a library words it, into an OSError with a sentence."""
+    try:
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        full = number in (errno.ENOSPC, errno.EDQUOT) or re.search(r"os error 28|No space left", str(error))
+        # torch.save says nothing of the cause, so look
+        if full or (isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < 2**20):
+            text = f"no space left on the disk to write {what}; what was there is unchanged. Free some space"
+            raise OSError(errno.ENOSPC, text) from error
+        raise
 
 
 @contextlib.contextmanager
@@ -19,24 +36,20 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     OSError with a sentence if the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp makes private files
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(
-                error.errno, f"no space left on the disk to write {path}; what was there is unchanged. Free some space"
-            ) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with disk(path.parent, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            with disk(path.parent, path):  # looks at the disk while the half file still fills it
+                yield temporary
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)  # mkstemp makes private files
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike, value: object) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from srlib.files import whole
@@ -29,14 +29,19 @@ def read(path: str | os.PathLike) -> np.ndarray:
         with Image.open(path) as image:
             if sixteen_bit(image):
                 raise ValueError(f"{path}: has 16-bit samples; convert it to 8 bits first. {HOWTO}")
-            image.load()
-            return np.array(pil_to_rgb(image, str(path)))
+            return np.array(pil_to_rgb(upright(image), str(path)))
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: not an image file that Pillow can read") from error
     except (OSError, SyntaxError) as error:
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, (FileNotFoundError, IsADirectoryError, PermissionError)):
             raise
         raise ValueError(f"{path}: the image file is damaged or truncated ({error}); fetch it again") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turned as the camera says (EXIF orientation)."""
+    image.load()
+    return ImageOps.exif_transpose(image)
 
 
 def sixteen_bit(image: Image.Image) -> bool:
@@ -48,7 +53,7 @@ def sixteen_bit(image: Image.Image) -> bool:
 
 def pil_to_rgb(image: Image.Image, what: str = "the image") -> Image.Image:
     """An 8-bit PIL image as mode RGB. ValueError if it is transparent anywhere, or of a mode without an RGB meaning."""
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] < 255:
             raise ValueError(
@@ -115,7 +120,7 @@ def open_pil(image: Image.Image) -> tuple[np.ndarray, Kind]:
         raise ValueError(f"the image has mode {image.mode} or 16-bit samples; {HOWTO}")
     else:
         grey = image.mode in ("L", "1", "LA")
-        array = np.asarray(pil_to_rgb(image))
+        array = np.asarray(pil_to_rgb(upright(image)))
         array = array[..., 0] if grey else array
     rgb, kind = open_array(array)
     return rgb, replace(kind, finish=lambda result: Image.fromarray(kind.finish(result)))
@@ -136,7 +141,7 @@ def open_array(image: np.ndarray) -> tuple[np.ndarray, Kind]:
     if dtype.kind == "f":
         if not np.isfinite(image).all():
             raise ValueError("the image has NaN or infinite values; expected floats in [0, 1]")
-        if image.min() < 0 or image.max() > 1:
+        if image.min() < -1e-3 or image.max() > 1 + 1e-3:
             raise ValueError(
                 f"float values range over [{image.min():.4g}, {image.max():.4g}], expected [0, 1]; "
                 "divide 8-bit values by 255, or pass them as uint8"
@@ -146,4 +151,5 @@ def open_array(image: np.ndarray) -> tuple[np.ndarray, Kind]:
     top = float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
     grey = image.ndim == 2 or shape[2] == 1
     rgb = np.broadcast_to(image.reshape(*shape[:2], -1), (*shape[:2], 3)).astype(np.float32) / np.float32(top)
+    rgb = rgb.clip(0, 1)  # of floats, what rounding put beyond
     return rgb, Kind(top, dtype, grey, lambda result: result[..., 0] if image.ndim == 2 else result)

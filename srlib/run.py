@@ -1,7 +1,7 @@
 """Run notebooks in batch: a strict papermill runner, and the table of what was reproduced.
 
-python -m srlib.run NOTEBOOK --out FOLDER [-p NAME VALUE ...]    one notebook
-python -m srlib.run --summary FOLDER                             what lies in a results folder
+python -m srlib run NOTEBOOK --out FOLDER [-p NAME VALUE ...]    one notebook
+python -m srlib run --summary FOLDER                             what lies in a results folder
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def execute(notebook: str, out: str | Path, parameters: dict | None = None, *, p
     started = time.monotonic()
     papermill.execute_notebook(
         str(paths.NOTEBOOKS / f"{notebook}.ipynb"), str(out / f"{notebook}.ipynb"), values, kernel_name="python3",
-        progress_bar=progress, cwd=str(out),
+        progress_bar=progress, cwd=str(Path.cwd()),
     )  # fmt: skip
     if not origin.exists():
         raise RuntimeError(f"{notebook}.ipynb ran but did not conclude: no {origin}")
@@ -97,7 +97,7 @@ def summary(folder: str | Path, names: list[str] | None = None) -> pd.DataFrame:
 
 
 def parse(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m srlib.run", description="Run a notebook with strict parameters.")
+    parser = argparse.ArgumentParser(prog="python -m srlib run", description="Run a notebook with strict parameters.")
     parser.add_argument("notebook", nargs="?", help=", ".join(notebooks()))
     parser.add_argument("--out", help="folder for its results; default results/interactive/NOTEBOOK")
     parser.add_argument(
@@ -116,7 +116,7 @@ def literal(text: str) -> object:
 
 
 def main(words: list[str]) -> int:
-    choice = parse(words)
+    choice = parse(words or ["--help"])
     if choice.summary:
         with pd.option_context("display.width", 200, "display.max_colwidth", 60):
             print(summary(choice.summary).to_string(index=False, na_rep=""))
@@ -133,7 +133,3 @@ def main(words: list[str]) -> int:
         return 1
     print(f"{choice.notebook}: {content['seconds']} s, results in {paths.shown(Path(out).resolve())}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

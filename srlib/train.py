@@ -290,25 +290,21 @@ def arguments() -> Iterator[tuple[str, dict]]:
 
 
 def main(words: list[str]) -> int:
-    """python -m srlib.train --model compact-diif [--steps 6000 ...]: train or resume in runs/{model}."""
-    parser = argparse.ArgumentParser(prog="python -m srlib.train", description="Train a model, or resume its run.")
+    """python -m srlib train --model compact-diif [--steps 6000 ...]: train or resume in runs/{model}."""
+    parser = argparse.ArgumentParser(prog="python -m srlib train", description="Train a model, or resume its run.")
     for name, options in arguments():
         parser.add_argument(f"--{name}", **options)
     parser.add_argument("--folder", help="default: runs/{model}")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="auto")
     choice = vars(parser.parse_args(words))
     folder, device = choice.pop("folder"), choice.pop("device")
     choice |= {"exclude": tuple(choice["exclude"]), "scales": tuple(choice["scales"])}
     try:
         settings = Settings(**choice)
         folder = Path(folder or paths.ROOT / "runs" / settings.model)
-        fit(settings, folder, device=device)
+        fit(settings, folder, device=provenance.choose_device(device))
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"weights, log and state are in {paths.shown(folder)}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

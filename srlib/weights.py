@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,12 +22,14 @@ from srlib.files import sha256, whole
 from srlib.models import NAMES, Model, build, split_name, unknown
 from srlib.models.layers import linears
 from srlib.models.liif import LIIF
+from srlib.provenance import choose_device
 
 FORMAT = "srlib-1"
 
 
 def save(model: Model, path: str | os.PathLike, *, training: dict, data: dict, metrics: dict, commit: str) -> None:
     """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit."""
+    split_name(model.name)  # ValueError for a model that could not be loaded by this name again
     header = {
         "format": FORMAT,
         "model": model.name,
@@ -50,9 +53,12 @@ def header(path: str | os.PathLike) -> dict:
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{path}: damaged or truncated weight file ({error}); fetch or train it again") from error
-    if entries.get("format") != FORMAT:
+    if entries.get("format") != FORMAT or not {"model", "commit"} <= entries.keys():
         raise ValueError(f"{path}: a safetensors file without srlib's header; expected format {FORMAT!r}")
-    return {k: json.loads(v) if k in ("sizes", "training", "data", "metrics") else v for k, v in entries.items()}
+    try:
+        return {k: json.loads(v) if k in ("sizes", "training", "data", "metrics") else v for k, v in entries.items()}
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: its header is damaged ({error})") from error
 
 
 def find(name: str) -> Path | None:
@@ -72,7 +78,10 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     needed; `model.origin` says what was read.
     ValueError: unknown name, damaged file, another model's weights. FileNotFoundError: no weights for this name.
     """
+    device = choose_device(device)
     path = Path(name_or_file)
+    if not path.is_file() and path.suffix and path.parent == Path():  # a bare file name: look where weights lie
+        path = next((folder / path for folder in paths.weight_folders() if (folder / path).is_file()), path)
     if str(name_or_file) == "bicubic":
         model = build("bicubic")
     elif path.is_file():
@@ -96,14 +105,27 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     return model.to(device).eval().requires_grad_(False)
 
 
+def load_present(
+    names: Sequence[str | os.PathLike], *, device: torch.device | str = "cpu"
+) -> tuple[list[Model], dict[str, str]]:
+    """The models whose weights are at hand, and for each other one the sentence that says what it needs."""
+    models, absent = [], {}
+    for name in names:
+        try:
+            models.append(load(name, device=device))
+        except FileNotFoundError as error:
+            absent[str(name)] = str(error)
+    return models, absent
+
+
 def read(path: Path) -> Model:
     """Tell the format by content and read it."""
     with path.open("rb") as file:
         start = file.read(16)
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        model = read_released(path)
-    elif start[8:9] == b"{":
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size:  # the length of a JSON header
         model = read_ours(path)
+    elif start[:2] == b"PK" or start[:1] == b"\x80":
+        model = read_released(path)
     else:
         raise ValueError(f"{path}: neither a safetensors file nor a torch checkpoint, or truncated")
     model.origin |= {"file": path.name, "sha256": sha256(path)}
@@ -112,8 +134,7 @@ def read(path: Path) -> Model:
 
 def read_ours(path: Path) -> Model:
     entries = header(path)
-    split_name(entries["model"])  # ValueError for a model that this version does not know
-    model = build(entries["model"])
+    model = build(entries["model"])  # ValueError for a model that this version does not know
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
@@ -142,30 +163,32 @@ def read_released(path: Path) -> Model:
         )
     if spec["name"] != "liif":
         raise ValueError(f"{path}: holds a {spec['name']!r} model; this version reads LIIF's released models")
-    args, tensors = spec["args"], dict(spec["sd"])
-    encoder_spec = args.get("encoder_spec", {})
+    try:
+        return liif_of(spec["args"], dict(spec["sd"]), path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: says it is LIIF but is not laid out so ({type(error).__name__}: {error})") from error
+
+
+def liif_of(args: dict, tensors: dict[str, Tensor], path: Path) -> Model:
+    """The model that LIIF's released arguments and tensors describe."""
+    encoder_spec = args["encoder_spec"]
+    if encoder_spec.get("args", {}).get("res_scale", 1) != 1:
+        raise ValueError(f"{path}: an EDSR with residual scale {encoder_spec['args']['res_scale']}; this reads 1 only")
     options = {
         "ensemble": args.get("local_ensemble", True),
         "unfold": args.get("feat_unfold", True),
         "cell": args.get("cell_decode", True),
     }
-    try:
-        hidden = tensors["imnet.layers.0.weight"].shape[0]
-        if encoder_spec["name"] == "edsr-baseline":
-            head = tensors["encoder.head.0.weight"]
-            blocks = sum(name.endswith(".body.0.weight") for name in tensors)
-            encoder: torch.nn.Module = EDSR(head.shape[0], blocks)
-        elif encoder_spec["name"] == "rdn":
-            encoder = RDN()
-        else:
-            raise ValueError(f"{path}: encoder {encoder_spec['name']!r} is not one of edsr-baseline, rdn")
-    except KeyError as error:
-        raise ValueError(f"{path}: says it is LIIF but has no {error}") from error
-    off = [
-        {"ensemble": "wo-ensemble", "unfold": "wo-unfolding", "cell": "wo-cell"}[k]
-        for k, on in options.items()
-        if not on
-    ]
+    hidden = tensors["imnet.layers.0.weight"].shape[0]
+    if encoder_spec["name"] == "edsr-baseline":
+        blocks = sum(name.endswith(".body.0.weight") for name in tensors)
+        encoder: torch.nn.Module = EDSR(tensors["encoder.head.0.weight"].shape[0], blocks)
+    elif encoder_spec["name"] == "rdn":
+        encoder = RDN()
+    else:
+        raise ValueError(f"{path}: encoder {encoder_spec['name']!r} is not one of edsr-baseline, rdn")
+    ablations = {"ensemble": "wo-ensemble", "unfold": "wo-unfolding", "cell": "wo-cell"}
+    off = [ablations[option] for option, on in options.items() if not on]
     model = Model("-".join([encoder_spec["name"], "liif", *off]), encoder, LIIF(encoder.channels, hidden, **options))
     if 2 * len(linears(model.decoder.mlp)) != sum(name.startswith("imnet.") for name in tensors):
         raise ValueError(f"{path}: its MLP is not LIIF's five layers")
@@ -173,8 +196,7 @@ def read_released(path: Path) -> Model:
     unused = sorted(name for name in tensors if name.startswith(("encoder.sub_mean.", "encoder.add_mean.")))
     for name in unused:
         del tensors[name]
-    renamed = {name.replace("imnet.layers.", "decoder.mlp."): tensor for name, tensor in tensors.items()}
-    fill(model, renamed, path)
+    fill(model, {name.replace("imnet.layers.", "decoder.mlp."): tensor for name, tensor in tensors.items()}, path)
     model.origin = {"released": "LIIF", "unused tensors": ", ".join(unused)}
     return model
 

@@ -42,10 +42,15 @@ def test_bad_sizes_are_refused(size):
         coords.check_size(size)
 
 
-@pytest.mark.parametrize("scale", [0, -2, math.nan, math.inf, "x", (2, 0), (1, 2, 3), None])
+@pytest.mark.parametrize("scale", [0, -2, math.nan, math.inf, "2", True, 10**400, (2, 0), (1, 2, 3), None])
 def test_bad_scales_are_refused(scale):
     with pytest.raises(ValueError, match="positive finite"):
         coords.check_scale(scale)
+
+
+def test_absurd_scales_are_refused():
+    with pytest.raises(ValueError, match="too large"):
+        coords.scaled_size((5, 5), 1e308)
 
 
 def test_scaled_size_rounds_half_up_and_never_vanishes():

@@ -74,7 +74,7 @@ def test_tables_1_and_4_to_the_printed_digits():
 def test_time_and_memory_are_measured():
     model = tiny("diif").requires_grad_(False)
     timing = cost.time_forward(model, (8, 8), (16, 16), 3)
-    assert timing.median > 0 and timing.spread >= 0 and timing.repeats == 3
+    assert timing.median > 0 and timing.spread >= 0
     assert cost.time_forward(model, (8, 8), (16, 16), 1, literal=True).spread == 0
     small, large = (cost.peak_memory(model, (16, 16), size) for size in ((32, 32), (2048, 2048)))
     assert math.isnan(large) or 2048**2 * 12 <= large < 2048**2 * 12 + 1.5e8

@@ -212,8 +212,14 @@ def test_every_name_is_listed():
     ],
 )
 def test_bad_input_is_refused(bad):
-    with pytest.raises(ValueError, match="expected"):
-        tiny("liif").encode(bad)
+    for model in (tiny("liif"), srlib.build("compact-diif"), srlib.build("bicubic")):
+        with pytest.raises(ValueError, match="expected"):
+            model(bad, (8, 8))
+
+
+def test_another_dtype_than_the_models_is_refused():
+    with pytest.raises(ValueError, match=r"expected a torch.float32 image.*lr.to\(torch.float32\)"):
+        tiny("liif")(torch.rand(1, 3, 8, 8, dtype=torch.float64), (8, 8))
 
 
 @pytest.mark.parametrize("size", [(0, 8), (8, -8), (8.5, 8), "88", (8,)])
@@ -232,13 +238,17 @@ def test_bf16_and_float64_run():
     assert (rough.double() - exact).abs().max() < 0.05 * exact.std() + 0.02
 
 
-def test_a_strip_of_features_decodes_the_same_rows():
-    model = tiny("diif-cs").requires_grad_(False)
-    features = model.encode(torch.rand(1, 3, 12, 5))
-    whole = model.decode(features, (30, 11))
-    rows = torch.arange(12, 18)  # of codes 5 and 6
-    (_, strip), *_ = model.decode_bands(features[:, :, 1:11], Grid((12, 5), (30, 11), top=1), rows)
-    assert torch.allclose(strip, whole[:, :, rows], atol=1e-6)
+@pytest.mark.parametrize("decoder", ["bicubic", *DECODERS])
+@pytest.mark.parametrize("literal", [False, True])
+def test_a_window_of_features_decodes_the_same_pixels(decoder, literal):
+    model = tiny(decoder).requires_grad_(False)
+    features = model.encode(torch.rand(1, 3, 12, 13))
+    whole = model.decode(features, (30, 40))
+    rows, columns = torch.arange(12, 18), (19, 25)  # of codes 5 to 7 and 6 to 8
+    grid = Grid((12, 13), (30, 40), top=1, left=2, columns=columns)
+    bands = model.decode_bands(features[:, :, 1:11, 2:12], grid, rows, literal=literal)
+    window = torch.cat([band for _, band in bands], dim=2)
+    assert torch.allclose(window, whole[:, :, rows][..., slice(*columns)], atol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -5,16 +5,24 @@ from conftest import tiny
 import srlib
 from srlib import cost
 from srlib.models import DECODERS
+from srlib.upscale import tiles
 
 
 @pytest.mark.parametrize("decoder", ["bicubic", *DECODERS])
-@pytest.mark.parametrize("scale", [2.3, (0.4, 1.7), (3, 0.9)])
-def test_strips_do_not_change_the_image(decoder, scale):
+@pytest.mark.parametrize("scale", [1, 2.3, (0.4, 1.7), (3, 0.9)])
+def test_tiles_do_not_change_the_image(decoder, scale):
     model = tiny(decoder).requires_grad_(False)
-    image = np.random.default_rng(1).random((41, 13, 3), dtype=np.float32)
+    image = np.random.default_rng(1).random((81, 93, 3), dtype=np.float32)
     whole = srlib.upscale(image, scale, model)
-    strips = srlib.upscale(image, scale, model, strip_pixels=13 * 5)
-    assert np.abs(whole - strips).max() < 1e-5
+    tiled = srlib.upscale(image, scale, model, tile=40)
+    assert np.abs(whole - tiled).max() < 1e-5
+
+
+@pytest.mark.parametrize("n, out, reach", [(100, 250, 4), (600, 300, 34), (2000, 2000, 131), (7, 3, 4)])
+def test_tiles_cover_every_pixel_once(n, out, reach):
+    made = [k for t in tiles(n, out, reach, 512) for k in range(t.out.start, t.out.stop)]
+    assert made == list(range(out))
+    assert all(t.seen.stop - t.seen.start <= 600 for t in tiles(n, out, reach, 512))
 
 
 def test_upscale_is_the_model_clamped():

@@ -1,9 +1,10 @@
 import os
 import pickle
+import shutil
 
 import pytest
 import torch
-from conftest import tiny
+from safetensors import SafetensorError
 
 import srlib
 from srlib import files, weights
@@ -102,7 +103,7 @@ def test_weights_of_another_model_are_refused(tmp_path, no_data):
     with pytest.raises(ValueError, match="expected"):
         srlib.load(tmp_path / "y.pth")
     released(tmp_path / "z.pth", mutate=lambda sd: {k: v for k, v in sd.items() if not k.startswith("imnet")})
-    with pytest.raises(ValueError, match="says it is LIIF but has no"):
+    with pytest.raises(ValueError, match="says it is LIIF but is not laid out so"):
         srlib.load(tmp_path / "z.pth")
     released(tmp_path / "n.pth", mutate=lambda sd: sd | {"encoder.head.0.bias": torch.full((8,), torch.nan)})
     with pytest.raises(ValueError, match="NaN"):
@@ -138,16 +139,66 @@ def test_shipped_weights_have_a_header():
         assert model.origin["sha256"] == files.sha256(weights.find(name))
 
 
-def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
+FULL = {  # how the libraries word a full disk, as seen on one
+    "safetensors": SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    "python": OSError(28, "No space left on device"),
+    "torch": RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"),
+}
+
+
+@pytest.mark.parametrize("wording", FULL)
+def test_a_full_disk_loses_nothing(tmp_path, monkeypatch, wording):
     path = tmp_path / "x.safetensors"
-    weights.save(srlib.build("compact-liif", seed=0), path, **EMPTY)
+    model = srlib.build("compact-liif", seed=0)
+    weights.save(model, path, **EMPTY)
     before = path.read_bytes()
 
     def full(tensors, name, metadata):
         name.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+        raise FULL[wording]
 
     monkeypatch.setattr(weights, "save_file", full)
+    free = 0 if wording == "torch" else 10**9
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - free, free))
     with pytest.raises(OSError, match="no space left on the disk.*Free some space"):
-        weights.save(tiny("liif"), path, **EMPTY)
+        weights.save(model, path, **EMPTY)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_our_files_are_told_by_content_whatever_their_header_length(tmp_path):
+    """A header of 128 (mod 256) bytes begins like a pickle."""
+    model, firsts = srlib.build("compact-liif", seed=0), set()
+    for n in range(0, 256, 8):
+        path = tmp_path / "x.safetensors"
+        weights.save(model, path, **EMPTY | {"commit": "c" * n})
+        firsts.add(path.read_bytes()[0])
+        assert srlib.load(path).name == "compact-liif"
+    assert 0x80 in firsts
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "liif", "args": None, "sd": {}},
+        {"name": "liif", "args": {}, "sd": None},
+        {"name": "liif", "args": {"encoder_spec": None}, "sd": {}},
+        {"name": "liif", "args": {"encoder_spec": {"name": "rdn"}}, "sd": {"imnet.layers.0.weight": 3}},
+        {
+            "name": "liif",
+            "args": {"encoder_spec": {"name": "swinir"}},
+            "sd": {"imnet.layers.0.weight": torch.zeros(2, 2)},
+        },
+        {"name": "liif", "args": {"encoder_spec": {"name": "edsr-baseline", "args": {"res_scale": 0.1}}}, "sd": {}},
+    ],
+)
+def test_malformed_released_files_are_refused(tmp_path, spec):
+    torch.save({"model": spec}, tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=r"x.pth"):
+        srlib.load(tmp_path / "x.pth")
+
+
+def test_a_gpu_that_is_not_there_is_named():
+    if torch.cuda.is_available():
+        pytest.skip("there is one here")
+    with pytest.raises(ValueError, match="torch sees no GPU"):
+        srlib.load("compact-diif", device="cuda")

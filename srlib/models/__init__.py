@@ -61,6 +61,11 @@ class Model(nn.Module):
     def encode(self, lr: Tensor) -> Tensor:
         """lr (B, 3, h, w) float in [0, 1] -> features (B, C, h, w). ValueError on any other input, and on NaN."""
         check_lr(lr, finite=not self.training)
+        own = next((p.dtype for p in self.parameters()), lr.dtype)
+        if lr.dtype != own and not torch.is_autocast_enabled(lr.device.type):
+            raise ValueError(
+                f"expected a {own} image for this {own} model, got {lr.dtype}; convert it with lr.to({own})"
+            )
         return self.encoder((lr - 0.5) / 0.5)
 
     def decode(self, features: Tensor, size: Size, *, literal: bool = False, rows: Tensor | None = None) -> Tensor:
@@ -82,11 +87,11 @@ class Model(nn.Module):
     def decode_bands(
         self, features: Tensor, grid: Grid, rows: Tensor, *, literal: bool = False
     ) -> Iterator[tuple[int, Tensor]]:
-        """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, W)), bounded in memory."""
+        """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, columns)), bounded in memory."""
         paint = (self.decoder.literal if literal else self.decoder.fast)(features, grid)
         rows = rows.to(features.device)
         queries = self.band_queries(features, literal) // features.shape[0]
-        for first, end in bands(len(rows), grid.size[1], queries):
+        for first, end in bands(len(rows), grid.width, queries):
             yield first, paint(rows[first:end]).permute(0, 3, 1, 2) * 0.5 + 0.5
 
     def band_queries(self, features: Tensor, literal: bool) -> int:
@@ -128,7 +133,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def build(name: str, seed: int | None = None) -> Model:
-    """A model with fresh weights: `name` is {encoder}-{decoder} or "bicubic" (see `srlib.available`).
+    """A model with fresh weights, in eval mode: `name` is {encoder}-{decoder} or "bicubic" (see `srlib.available`).
 
     seed: makes the weights repeatable and leaves torch's global generator as it was.
     """
@@ -140,11 +145,11 @@ def build(name: str, seed: int | None = None) -> Model:
             torch.manual_seed(seed)
         make, width = ENCODERS[encoder_name]
         encoder = make()
-        return Model(name, encoder, DECODERS[decoder_name](encoder.channels, width))
+        return Model(name, encoder, DECODERS[decoder_name](encoder.channels, width)).eval()
 
 
 def bicubic() -> Model:
     """Bicubic interpolation as a model: no encoder, no parameters."""
     encoder = nn.Identity()
     encoder.reach = 0
-    return Model("bicubic", encoder, Bicubic())
+    return Model("bicubic", encoder, Bicubic()).eval()

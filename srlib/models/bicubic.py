@@ -42,7 +42,8 @@ class Bicubic(nn.Module):
 
     def tables(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         (i, u), (j, v) = (taps(n, out) for n, out in zip(grid.lr, grid.size, strict=True))
-        i = (i - grid.top).clamp_(0, features.shape[-2] - 1)
+        i, j, v = i - grid.top, j[grid.span] - grid.left, v[grid.span]
+        i, j = (index.clamp_(0, n - 1) for index, n in zip((i, j), features.shape[-2:], strict=True))
         return i.to(features.device), u.to(features), j.to(features.device), v.to(features)
 
     def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:

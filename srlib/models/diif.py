@@ -42,6 +42,11 @@ class Axis:
     slice: Tensor  # (out,) the slice of each output pixel
     query: Tensor  # (out,) coordinate of each output pixel
 
+    def of_codes(self, first: int, count: int) -> Axis:
+        """A grouped axis counted from code `first`, of which `count` are at hand."""
+        here = slice(first, first + count)
+        return Axis(self.code[here] - first, self.first[here], self.last[here], self.slice - first, self.query)
+
     def to(self, device: torch.device) -> Axis:
         return Axis(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
@@ -99,14 +104,13 @@ class DIIF(nn.Module):
         self.fine = mlp(hidden + 2, *[hidden] * (fine - 1), 3)
 
     def axes(self, features: Tensor, grid: Grid) -> tuple[Axis, Axis]:
-        """The slicing of both axes. In a strip (grid.top > 0) rows count from the first LR row at hand."""
-        grouped, top = self.slicing == "constant", grid.top
-        rows = axis(grid.lr[0], grid.size[0], grouped=grouped)
-        rows = replace(rows, code=rows.code - top)
-        if grouped:
-            here = slice(top, top + features.shape[-2])
-            rows = Axis(rows.code[here], rows.first[here], rows.last[here], rows.slice - top, rows.query)
-        return rows.to(features.device), axis(grid.lr[1], grid.size[1], grouped=True).to(features.device)
+        """The slicing of both axes, counted from the first code at hand."""
+        (h, w), device = features.shape[-2:], features.device
+        rows = axis(grid.lr[0], grid.size[0], grouped=self.slicing == "constant")
+        rows = rows.of_codes(grid.top, h) if self.slicing == "constant" else replace(rows, code=rows.code - grid.top)
+        columns = axis(grid.lr[1], grid.size[1], grouped=True).of_codes(grid.left, w)
+        columns = replace(columns, slice=columns.slice[grid.span], query=columns.query[grid.span])
+        return rows.to(device), columns.to(device)
 
     def slice_rows(self, evaluate: Callable[[Tensor], list[Tensor]], rows: Axis, features: Tensor) -> Callable:
         """k (R,) output rows -> the slice vectors of their slices, a list of (B, R, w, hidden).
@@ -248,7 +252,7 @@ class FixedSliceDIIF(nn.Module):
         (B, I, w, M, hidden); rest gives (B, I, w, M, 12).
         """
         (lr_h, lr_w), (height, wide), tau = grid.lr, grid.size, self.interval
-        held = features.shape[-2]
+        held, wide_held = features.shape[-2:]
         across = largest_group(lr_w, wide)
         count = -(-largest_group(lr_h, height) * across // tau)  # Eq 4
         starts = [group_starts(n, out)[:-1] for n, out in ((lr_h, height), (lr_w, wide))]
@@ -264,21 +268,21 @@ class FixedSliceDIIF(nn.Module):
                 tables[side] = answer, (own - 2 * (answer - code[:, None])[..., None]).float()
             return tables
 
-        code_columns = torch.arange(lr_w)
-        step = max(1, 8192 // lr_w)
+        code_columns = torch.arange(wide_held) + grid.left
+        step = max(1, 8192 // wide_held)
         parts = []
         for m in range(0, count, step):
             some = place[m : m + step]
-            column_tables = along(lr_w, wide, code_columns, starts[1], some % across)
+            column_tables = along(lr_w, wide, code_columns, starts[1][code_columns], some % across)
             row_parts = []
-            for a, b in bands(held, lr_w * len(some), 8192):
+            for a, b in bands(held, wide_held * len(some), 8192):
                 code_rows = torch.arange(a, b) + grid.top
                 row_tables = along(lr_h, height, code_rows, starts[0][code_rows], some // across)
                 corners = {}
                 for y, (i, row) in row_tables.items():
                     for x, (j, column) in column_tables.items():
-                        i_here = (i - grid.top).clamp(0, held - 1)
-                        z = first_layer(*(t.to(features.device) for t in (i_here, j, row, column)))
+                        here = (i - grid.top).clamp(0, held - 1), (j - grid.left).clamp(0, wide_held - 1)
+                        z = first_layer(*(t.to(features.device) for t in (*here, row, column)))
                         area = (row[:, None] * column).abs() + 1e-9  # (I, w, M, 4)
                         corners[y, x] = rest(z).unflatten(-1, (tau, 3)), area.to(features.device)
                 total = sum(area for _, area in corners.values())
@@ -290,9 +294,9 @@ class FixedSliceDIIF(nn.Module):
             parts.append(torch.cat(row_parts, dim=1))
         pixels = torch.cat(parts, dim=3)  # (B, h, w, count * 4, 3)
 
-        i, j = owners(lr_h, height), owners(lr_w, wide)
-        down, right = torch.arange(height) - starts[0][i], torch.arange(wide) - starts[1][j]
-        i, j, down, right = (t.to(features.device) for t in (i - grid.top, j, down, right))
+        i, j = owners(lr_h, height), owners(lr_w, wide)[grid.span]
+        down, right = torch.arange(height) - starts[0][i], torch.arange(wide)[grid.span] - starts[1][j]
+        i, j, down, right = (t.to(features.device) for t in (i - grid.top, j - grid.left, down, right))
 
         def paint(k: Tensor) -> Tensor:
             return pixels[:, i[k][:, None], j, down[k][:, None] * across + right]

@@ -64,11 +64,15 @@ class LIIF(nn.Module):
         """The corners in the released order (-,-) (-,+) (+,-) (+,+): sides -> (row axis, column axis)."""
         sides = (-1, 1) if self.ensemble else (0,)
 
-        def axis(n: int, out: int, top: int) -> dict[int, Corner]:
+        def axis(n: int, out: int, first: int, part: slice) -> dict[int, Corner]:
             tables = {side: corner(n, out, side) for side in sides}
-            return {side: Corner((c.code - top).to(device), c.relative.to(device)) for side, c in tables.items()}
+            return {
+                side: Corner((c.code[part] - first).to(device), c.relative[part].to(device))
+                for side, c in tables.items()
+            }
 
-        rows, columns = axis(grid.lr[0], grid.size[0], grid.top), axis(grid.lr[1], grid.size[1], 0)
+        rows = axis(grid.lr[0], grid.size[0], grid.top, slice(None))
+        columns = axis(grid.lr[1], grid.size[1], grid.left, grid.span)
         return {(y, x): (rows[y], columns[x]) for y in sides for x in sides}
 
     def weights(self, corners: dict, k: Tensor) -> dict[tuple[int, int], Tensor]:
