@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from srlib import weights
 from srlib.coords import scaled_size
 from srlib.cost import device_of
 from srlib.images import to_tensor, to_uint8
@@ -24,9 +23,8 @@ class Slider:
     image: RGB uint8 (h, w, 3), small (about 64 x 64), which the models enlarge.
     """
 
-    def __init__(self, image: np.ndarray, models: Sequence[str | Model], device: str = "cpu"):
-        self.lr_size = image.shape[:2]
-        self.models = [m if isinstance(m, Model) else weights.load(m, device=device) for m in models]
+    def __init__(self, image: np.ndarray, models: Sequence[Model]):
+        self.lr_size, self.models = image.shape[:2], models
         with torch.inference_mode():
             self.features = [m.encode(to_tensor(image, device_of(m))) for m in self.models]
 

@@ -93,7 +93,7 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
         if found is None:
             have = [name for name in NAMES if find(name)]
             raise FileNotFoundError(
-                f"no weights for {name_or_file} in {' or '.join(map(str, paths.weight_folders()))}. Put the authors' "
+                f"no weights for {name_or_file} in {' or '.join(map(paths.shown, paths.weight_folders()))}. Put the authors' "
                 f"released file there as {name_or_file}.pth, or train it: make train MODEL={name_or_file}. "
                 f"Weights are at hand for: {', '.join(have) or 'no model'}"
             )
