@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
-from srlib import cost, data, evaluate, metrics, published, train
+from srlib import cost, data, evaluate, metrics, published, train, weights
 from srlib.models import NAMES, Model, build, split_name
 from srlib.upscale import upscale
 from srlib.weights import find, load
@@ -27,6 +27,7 @@ __all__ = [
     "published",
     "train",
     "upscale",
+    "weights",
 ]
 
 

@@ -62,7 +62,8 @@ def execute(notebook: str, out: str | Path, parameters: dict | None = None, *, p
     started = time.monotonic()
     papermill.execute_notebook(
         str(paths.NOTEBOOKS / f"{notebook}.ipynb"), str(out / f"{notebook}.ipynb"), values, kernel_name="python3",
-        progress_bar=progress, cwd=str(Path.cwd()),
+        progress_bar=progress, cwd=str(Path.cwd()),  # relative paths mean what they mean to the caller
+        extra_arguments=["--IPKernelApp.log_level=50"],  # or it warns of plain TCP, on the loopback
     )  # fmt: skip
     if not origin.exists():
         raise RuntimeError(f"{notebook}.ipynb ran but did not conclude: no {origin}")

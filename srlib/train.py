@@ -37,6 +37,7 @@ class Settings:
     uniformly per batch. pixels: HR pixels of each patch that are decoded, as whole output rows drawn at random (whole
     slices, as DIIF needs; LIIF draws the same number of single pixels). schedule: "cosine" to zero, or "halving", at every
     fifth of the run. precision: "auto" is bf16 autocast where the device has it, else float32.
+    init: a model's name or weight file to start from.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Settings:
     schedule: str = "cosine"
     precision: str = "auto"
     seed: int = 0
+    init: str = ""
 
     def __post_init__(self):
         if self.schedule not in ("cosine", "halving"):
@@ -178,6 +180,11 @@ def fit(
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, betas=(0.9, 0.999))
     if not resume:
         (folder / "state.pt").unlink(missing_ok=True)
+    origin = {}
+    if settings.init:
+        before = weights.load(settings.init)
+        weights.fill(model, before.state_dict(), settings.init)
+        origin = {"init": before.origin | weights.training_of(settings.init)}
     step, log, losses, spent = read_state(folder / "state.pt", settings, model, optimizer)
     images = Images(settings, device, progress) if step < settings.steps else None
     pairs = validation_pairs(device)
@@ -223,7 +230,7 @@ def fit(
             model,
             folder / f"{settings.model}.safetensors",
             training=asdict(settings) | {"seconds": last["seconds"], "device": provenance.device_name(device)},
-            data={"set": settings.data, "without": list(settings.exclude)},
+            data={"set": settings.data, "without": list(settings.exclude)} | origin,
             metrics={"validation": "luma PSNR, embedded photographs", "x2": last["psnr_x2"], "x4": last["psnr_x4"]},
             commit=commit,
         )

@@ -201,7 +201,13 @@ def liif_of(args: dict, tensors: dict[str, Tensor], path: Path) -> Model:
     return model
 
 
-def fill(model: Model, tensors: dict[str, Tensor], path: Path) -> None:
+def training_of(name_or_file: str) -> dict:
+    """What the header of one of our files says of its training; empty for other files."""
+    path = find(name_or_file) or Path(name_or_file)
+    return {"training": header(path)["training"]} if path.suffix == ".safetensors" else {}
+
+
+def fill(model: Model, tensors: dict[str, Tensor], path: str | Path) -> None:
     """Load tensors into a model; ValueError that names what is missing, surplus or of another shape."""
     want = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     have = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -124,3 +124,14 @@ def test_schedules():
     cosine, halving = train.Settings("m", steps=1000), train.Settings("m", steps=1000, schedule="halving")
     assert cosine.rate(100) == pytest.approx(1e-3, rel=0.05) and cosine.rate(999) < 1e-7 and cosine.rate(0) < 2e-5
     assert [halving.rate(s) for s in (0, 199, 200, 999)] == [1e-3, 1e-3, 5e-4, 1e-3 / 16]
+
+
+def test_a_run_can_start_from_weights(tmp_path):
+    settings = train.Settings("compact-liif", steps=1, **SMALL | {"lr": 0.0}, init="compact-liif")
+    train.fit(settings, tmp_path, progress=False)
+    before, after = srlib.load("compact-liif"), srlib.load(tmp_path / "compact-liif.safetensors")
+    assert all(torch.equal(v, after.state_dict()[k]) for k, v in before.state_dict().items())
+    said = srlib.weights.header(tmp_path / "compact-liif.safetensors")["data"]["init"]
+    assert said["sha256"] == before.origin["sha256"] and said["training"]["steps"] >= 3000
+    with pytest.raises(ValueError, match="not the weights of compact-diif"):
+        train.fit(train.Settings("compact-diif", **SMALL, init="compact-liif"), tmp_path / "x", progress=False)
