@@ -113,4 +113,4 @@ def test_bench_runs(monkeypatch):
     monkeypatch.setattr(bench, "build", lambda name: tiny("diif").requires_grad_(False))
     table = bench.speed([("edsr-baseline-diif", 2)], repeats=1)
     assert (table[["literal_s", "fast_s", "speedup", "of_gemm_rate"]] > 0).all(axis=None)
-    assert srlib.models.LITERAL_QUERIES == 30_000 and torch.is_grad_enabled()
+    assert srlib.models.LITERAL_QUERIES == 2**16 and torch.is_grad_enabled()

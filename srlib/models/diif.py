@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.coords import Grid, bands, group_starts, owners, relative
-from srlib.models.layers import gather, hidden, linears, mlp, unfold, unfolded_linear
+from srlib.models.layers import gather, hidden, linears, mlp, product, unfold, unfolded_linear
 
 TRAINED_SCALE = 4  # the largest scale of training; beyond it the coarse stage is shown this scale's cell
 
@@ -197,7 +197,7 @@ class DIIF(nn.Module):
                     edge = int(x > 0)
                     z = row[:, :, edge : edge + width] + (at_column - x * shift_column)
                     z = hidden(F.relu_(z), coarse)
-                    vectors.append(F.linear(z, w_slice) if early else z)
+                    vectors.append(product(z, w_slice) if early else z)
             return vectors
 
         slice_vectors = self.slice_rows(evaluate, rows, features)
@@ -211,12 +211,12 @@ class DIIF(nn.Module):
                 t = down[k, None, None]
                 left, right = (torch.lerp(vectors[x], vectors[2 + x], t) for x in (0, 1))
                 if not early:
-                    left, right = F.linear(left, w_slice), F.linear(right, w_slice)
+                    left, right = product(left, w_slice), product(right, w_slice)
                 step = (right - left) + 2 * w_column.to(dtype)
                 z = left + (shift - w_column.to(dtype))
                 z = z.index_select(2, columns.slice).addcmul_(step.index_select(2, columns.slice), across)
             else:
-                z = F.linear(vectors[0], w_slice) + shift
+                z = product(vectors[0], w_slice) + shift
                 z = z.index_select(2, columns.slice).add_((columns.query[:, None] * w_column).to(dtype))
             return last(hidden(F.relu_(z), fine))
 
