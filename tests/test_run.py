@@ -44,7 +44,8 @@ def test_a_failed_notebook_leaves_its_traceback(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "run.json").write_text("{}")  # of an earlier run: must not pass for this one
     assert run.main(["broken", "--out", str(tmp_path / "out"), "-p", "answer", "42"]) == 1
-    assert "RuntimeError: no 42" in (tmp_path / "out" / "broken.ipynb").read_text()
+    left = (tmp_path / "out" / "broken.ipynb").read_text()
+    assert '"ename": "RuntimeError"' in left and '"evalue": "no 42"' in left and '"traceback"' in left
     assert not (tmp_path / "out" / "run.json").exists()
     assert run.summary(tmp_path / "out" / "..", ["out"])["state"].tolist() == ["not run"]
     (tmp_path / "out").rename(tmp_path / "broken")
