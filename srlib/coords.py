@@ -16,6 +16,8 @@ from torch import Tensor
 
 Size = tuple[int, int]
 
+TRAINED_SCALE = 4  # the largest scale that networks are trained at
+
 
 def check_size(size: object, what: str = "size") -> Size:
     """Return `size` as (rows, columns); ValueError unless it is two positive integers."""
@@ -81,6 +83,11 @@ class Grid:
     def width(self) -> int:
         """How many output columns are wanted."""
         return self.span.stop - self.span.start
+
+
+def shown_cell(grid: Grid, hold: bool) -> list[float]:
+    """The relative cell size that a network is shown; `hold` keeps it at its x4 value beyond x4, where none was trained."""
+    return [max(c, 2 / TRAINED_SCALE) if hold else c for c in grid.cell]
 
 
 def centres(n: int) -> Tensor:

@@ -172,7 +172,7 @@ def gemm_rate(size: int = 2048, repeats: int = 5, device: torch.device | str = "
 
 
 def device_of(model: Model) -> torch.device:
-    return next((p.device for p in model.parameters()), torch.device("cpu"))
+    return model.mean.device
 
 
 def synchronize(device: torch.device) -> None:

@@ -8,10 +8,9 @@ from conftest import tiny
 
 import srlib
 from srlib import models
-from srlib.coords import Grid
+from srlib.coords import TRAINED_SCALE, Grid
 from srlib.models import DECODERS, NAMES
 from srlib.models.bicubic import taps
-from srlib.models.diif import TRAINED_SCALE
 
 # fractional, anisotropic, odd, below x1 on one axis and on both, x1, x30, one pixel
 SIZES = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -13,7 +13,12 @@ from srlib.coords import Grid, Size, bands, check_size
 from srlib.encoders import EDSR, RDN
 from srlib.models.bicubic import Bicubic
 from srlib.models.diif import DIIF, FixedSliceDIIF
+from srlib.models.diinn import DIINN
+from srlib.models.dlte import DLTE
 from srlib.models.liif import LIIF
+from srlib.models.lte import LTE
+from srlib.models.metasr import MetaSR
+from srlib.models.tail import PixelShuffleTail
 
 # name -> (constructor, width of the decoders that go with it)
 ENCODERS: dict[str, tuple[Callable[[], nn.Module], int]] = {
@@ -24,19 +29,32 @@ ENCODERS: dict[str, tuple[Callable[[], nn.Module], int]] = {
 
 # name -> constructor(channels, hidden)
 DECODERS: dict[str, Callable[[int, int], nn.Module]] = {
+    "metasr": MetaSR,
     "liif": LIIF,
     "liif-wo-ensemble": partial(LIIF, ensemble=False),
     "liif-wo-unfolding": partial(LIIF, unfold=False),
     "liif-wo-cell": partial(LIIF, cell=False),
+    "lte": LTE,
     "diif": DIIF,
     "diif-wo-ds": FixedSliceDIIF,
     "diif-wo-se": partial(DIIF, ensemble=False),
     "diif-cs": partial(DIIF, slicing="constant"),
     "diif-c4f3": partial(DIIF, coarse=4, fine=3),
     "diif-c2f5": partial(DIIF, coarse=2, fine=5),
+    "dlte": DLTE,
+    "diinn": DIINN,
+    "diinn-a": partial(DIINN, modulation="m", positional=True),
+    "diinn-b": partial(DIINN, modulation="m"),
+    "diinn-c": partial(DIINN, modulation="mz", positional=True),
+    "diinn-d": partial(DIINN, modulation="mz"),
+    "diinn-e": partial(DIINN, positional=True),
+    "diinn-f": DIINN,  # the final model: "diinn"
 }
 
-NAMES = ("bicubic", *(f"{encoder}-{decoder}" for encoder in ENCODERS for decoder in DECODERS))
+# name -> the one scale that the encoder's own sub-pixel tail makes. DIIF's Table 1 counts the costs of EDSR and RDN at x16.
+TAILS = {"x2": 2, "x3": 3, "x4": 4, "x16": 16}
+
+NAMES = ("bicubic", *(f"{encoder}-{decoder}" for encoder in ENCODERS for decoder in (*DECODERS, *TAILS)))
 
 # Output pixels decoded at a time. Fast path on a CPU: activations stay in the cores' cache (measured: 8192 is a fifth slower).
 # Literal path: as a plain vectorised implementation works, very many at once, yet in less than 1 GB.
@@ -46,12 +64,16 @@ CPU_QUERIES, GPU_QUERIES, LITERAL_QUERIES, UNBOUNDED = 4096, 2**18, 2**16, 2**62
 class Model(nn.Module):
     """An arbitrary-scale super-resolution model: encode once, decode at any size.
 
-    Images are RGB in [0, 1], (B, 3, h, w) float; the networks see (x - 0.5) / 0.5, and outputs are not clamped.
+    Images are RGB in [0, 1], (B, 3, h, w) float; the networks see (x - mean) / std, 0.5 and 0.5 in all but EDSR's own
+    released files, and outputs are not clamped.
     """
 
-    def __init__(self, name: str, encoder: nn.Module, decoder: nn.Module):
+    def __init__(
+        self, name: str, encoder: nn.Module, decoder: nn.Module, *, mean: Sequence[float] = (0.5,) * 3, std: float = 0.5
+    ):
         super().__init__()
-        self.name, self.encoder, self.decoder = name, encoder, decoder
+        self.name, self.encoder, self.decoder, self.std = name, encoder, decoder, std
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.origin: dict[str, str] = {}  # where the weights come from; filled by load
 
     def forward(self, lr: Tensor, size: Size) -> Tensor:
@@ -59,14 +81,21 @@ class Model(nn.Module):
         return self.decode(self.encode(lr), size)
 
     def encode(self, lr: Tensor) -> Tensor:
-        """lr (B, 3, h, w) float in [0, 1] -> features (B, C, h, w). ValueError on any other input, and on NaN."""
+        """lr (B, 3, h, w) float in [0, 1] -> features (B, C, h, w). ValueError on any other input, and on NaN.
+
+        For LTE and DLTE the last three channels are the normalised image itself, for their bilinear skip.
+        """
         check_lr(lr, finite=not self.training)
         own = next((p.dtype for p in self.parameters()), lr.dtype)
         if lr.dtype != own and not torch.is_autocast_enabled(lr.device.type):
             raise ValueError(
                 f"expected a {own} image for this {own} model, got {lr.dtype}; convert it with lr.to({own})"
             )
-        return self.encoder((lr - 0.5) / 0.5)
+        image = (lr - self.mean) / self.std
+        features = self.encoder(image)
+        if getattr(self.decoder, "needs_image", False):
+            features = torch.cat([features, image.to(features.dtype)], dim=1)
+        return features
 
     def decode(self, features: Tensor, size: Size, *, literal: bool = False, rows: Tensor | None = None) -> Tensor:
         """features (B, C, h, w) from `encode` -> (B, 3, H, W), not clamped; any size, decoded in bands of rows.
@@ -89,10 +118,10 @@ class Model(nn.Module):
     ) -> Iterator[tuple[int, Tensor]]:
         """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, columns)), bounded in memory."""
         paint = (self.decoder.literal if literal else self.decoder.fast)(features, grid)
-        rows = rows.to(features.device)
+        rows = rows.cpu()
         queries = self.band_queries(features, literal) // features.shape[0]
         for first, end in bands(len(rows), grid.width, queries):
-            yield first, paint(rows[first:end]).permute(0, 3, 1, 2) * 0.5 + 0.5
+            yield first, paint(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean
 
     def band_queries(self, features: Tensor, literal: bool) -> int:
         """How many output pixels to decode at a time. With a graph, or without data (meta), bands would save nothing."""
@@ -101,7 +130,7 @@ class Model(nn.Module):
             return UNBOUNDED
         if literal:
             return LITERAL_QUERIES
-        return CPU_QUERIES if features.device.type == "cpu" else GPU_QUERIES
+        return getattr(self.decoder, "queries", CPU_QUERIES) if features.device.type == "cpu" else GPU_QUERIES
 
 
 def check_lr(lr: Tensor, *, finite: bool = True) -> None:
@@ -145,6 +174,8 @@ def build(name: str, seed: int | None = None) -> Model:
             torch.manual_seed(seed)
         make, width = ENCODERS[encoder_name]
         encoder = make()
+        if decoder_name in TAILS:
+            return Model(name, encoder, PixelShuffleTail(encoder.channels, TAILS[decoder_name])).eval()
         return Model(name, encoder, DECODERS[decoder_name](encoder.channels, width)).eval()
 
 

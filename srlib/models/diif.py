@@ -19,17 +19,15 @@ Input orders: coarse [code, cell h, cell w, first row, first col, last row, last
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlib.coords import Grid, bands, group_starts, owners, relative
+from srlib.coords import Grid, bands, group_starts, owners, relative, shown_cell
 from srlib.models.layers import gather, hidden, linears, mlp, product, unfold, unfolded_linear
-
-TRAINED_SCALE = 4  # the largest scale of training; beyond it the coarse stage is shown this scale's cell
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,74 @@ def axis(n: int, out: int, *, grouped: bool) -> Axis:
     return Axis(code, relative(start, out, code, n).float(), relative(end, out, code, n).float(), owner, query)
 
 
-def shown_cell(grid: Grid, hold: bool) -> list[float]:
-    """Relative cell size shown to the coarse stage; `hold` keeps it at its x4 value beyond x4."""
-    return [max(c, 2 / TRAINED_SCALE) if hold else c for c in grid.cell]
+def axes(features: Tensor, grid: Grid, slicing: str = "linear") -> tuple[Axis, Axis]:
+    """The slicing of both axes, counted from the first code at hand."""
+    (h, w), device = features.shape[-2:], features.device
+    rows = axis(grid.lr[0], grid.size[0], grouped=slicing == "constant")
+    rows = rows.of_codes(grid.top, h) if slicing == "constant" else replace(rows, code=rows.code - grid.top)
+    columns = axis(grid.lr[1], grid.size[1], grouped=True).of_codes(grid.left, w)
+    columns = replace(columns, slice=columns.slice[grid.span], query=columns.query[grid.span])
+    return rows.to(device), columns.to(device)
+
+
+def paint_literally(
+    slice_vectors: Callable[[Tensor], list[Tensor]], rows: Axis, columns: Axis, sides: Sequence[int], fine: nn.Module
+) -> Callable[[Tensor], Tensor]:
+    """Slice ensemble and fine stage, pixel by pixel. slice_vectors(k) are those of the vertices, each (B, R, w, hidden)."""
+
+    def paint(k: Tensor) -> Tensor:
+        query = torch.stack(torch.meshgrid(rows.query[k], columns.query, indexing="ij"), dim=-1)  # (R, W, 2)
+        vectors = [z.index_select(2, columns.slice) for z in slice_vectors(k)]
+        if len(vectors) > 1:  # Eq 11: areas of the rectangles to the diagonally opposite vertices
+            vertices = [(y, x) for y in sides for x in sides]
+            areas = [((query[..., 0] + y) * (query[..., 1] + x)).abs() + 1e-9 for y, x in vertices]
+            total = sum(areas)
+            z = sum((area / total)[..., None] * z for area, z in zip(areas, vectors, strict=True))
+        else:
+            (z,) = vectors
+        return fine(torch.cat([z, query.expand(*z.shape[:-1], 2)], dim=-1))  # Eq 9
+
+    return paint
+
+
+def paint_fast(
+    slice_vectors: Callable[[Tensor], list[Tensor]],
+    rows: Axis,
+    columns: Axis,
+    fine: nn.Sequential,
+    *,
+    joined: bool = False,
+) -> Callable[[Tensor], Tensor]:
+    """Slice ensemble and fine stage, less work.
+
+    - The areas of Eq 11 are products of a row and a column part. In linear order a slice has one row: its four vectors
+      become a left and a right one.
+    - The first fine layer is linear in the slice vector and the coordinate, so it is applied to those two, and a pixel
+      adds (right - left) times its column position. joined: it has been applied to the slice vectors already.
+    """
+    join, *fine, last = linears(fine)
+    w_slice, (w_row, w_column) = join.weight[:, :-2], join.weight[:, -2:].T
+    down = (rows.query + 1) / 2  # how far below its upper vertices a pixel lies, 0 to 1
+    across = ((columns.query + 1) / 2)[:, None]
+
+    def paint(k: Tensor) -> Tensor:
+        vectors = slice_vectors(k)
+        dtype = vectors[0].dtype
+        shift = (join.bias + rows.query[k, None] * w_row)[:, None].to(dtype)  # (R, 1, hidden)
+        if len(vectors) > 1:
+            t = down[k, None, None].to(dtype)
+            left, right = (torch.lerp(vectors[x], vectors[2 + x], t) for x in (0, 1))
+            if not joined:
+                left, right = product(left, w_slice), product(right, w_slice)
+            step = (right - left) + 2 * w_column.to(dtype)
+            z = left + (shift - w_column.to(dtype))
+            z = z.index_select(2, columns.slice).addcmul_(step.index_select(2, columns.slice), across.to(dtype))
+        else:
+            z = vectors[0] if joined else product(vectors[0], w_slice)
+            z = (z + shift).index_select(2, columns.slice).add_((columns.query[:, None] * w_column).to(dtype))
+        return last(hidden(F.relu_(z), fine))
+
+    return paint
 
 
 class DIIF(nn.Module):
@@ -103,15 +166,6 @@ class DIIF(nn.Module):
         self.coarse = mlp(self.code_width + 6, *[hidden] * coarse)
         self.fine = mlp(hidden + 2, *[hidden] * (fine - 1), 3)
 
-    def axes(self, features: Tensor, grid: Grid) -> tuple[Axis, Axis]:
-        """The slicing of both axes, counted from the first code at hand."""
-        (h, w), device = features.shape[-2:], features.device
-        rows = axis(grid.lr[0], grid.size[0], grouped=self.slicing == "constant")
-        rows = rows.of_codes(grid.top, h) if self.slicing == "constant" else replace(rows, code=rows.code - grid.top)
-        columns = axis(grid.lr[1], grid.size[1], grouped=True).of_codes(grid.left, w)
-        columns = replace(columns, slice=columns.slice[grid.span], query=columns.query[grid.span])
-        return rows.to(device), columns.to(device)
-
     def slice_rows(self, evaluate: Callable[[Tensor], list[Tensor]], rows: Axis, features: Tensor) -> Callable:
         """k (R,) output rows -> the slice vectors of their slices, a list of (B, R, w, hidden).
 
@@ -129,7 +183,7 @@ class DIIF(nn.Module):
 
     def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
-        rows, columns = self.axes(features, grid)
+        rows, columns = axes(features, grid, self.slicing)
         codes = unfold(features, self.kernel)  # Eq 12, codes[i, j] top-left of code (i, j); w/o se: the 3x3 of LIIF
         cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=features.dtype, device=features.device)
 
@@ -144,35 +198,18 @@ class DIIF(nn.Module):
                     vectors.append(F.relu(self.coarse(torch.cat([code, cell.expand(*shape, 2), *ends], dim=-1))))
             return vectors
 
-        slice_vectors = self.slice_rows(evaluate, rows, features)
-
-        def paint(k: Tensor) -> Tensor:
-            query = torch.stack(torch.meshgrid(rows.query[k], columns.query, indexing="ij"), dim=-1)  # (R, W, 2)
-            vectors = [z.index_select(2, columns.slice) for z in slice_vectors(k)]
-            if self.ensemble:  # Eq 11: areas of the rectangles to the diagonally opposite vertices
-                vertices = [(y, x) for y in self.sides for x in self.sides]
-                areas = [((query[..., 0] + y) * (query[..., 1] + x)).abs() + 1e-9 for y, x in vertices]
-                total = sum(areas)
-                z = sum((area / total)[..., None] * z for area, z in zip(areas, vectors, strict=True))
-            else:
-                (z,) = vectors
-            return self.fine(torch.cat([z, query.expand(*z.shape[:-1], 2)], dim=-1))  # Eq 9
-
-        return paint
+        return paint_literally(self.slice_rows(evaluate, rows, features), rows, columns, self.sides, self.fine)
 
     def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
         """Same numbers, less work.
 
         - A vertex is shared by four codes, and the first coarse layer is linear in its code: one 4x4 convolution on the
           (h+1) x (w+1) vertices, once. What remains per slice is a vector per slice row plus a vector per slice column.
-        - The areas of Eq 11 are products of a row and a column part. In linear order a slice has one row: its four
-          vectors become a left and a right one.
-        - The first fine layer is linear in the slice vector and the coordinate, so it is applied to those vectors (in
-          constant order to all four, once per group), and a pixel adds (right - left) times its column position.
+        - The rest as in `paint_fast`; in constant order the first fine layer meets all four vectors, once per group.
         """
-        rows, columns = self.axes(features, grid)
+        rows, columns = axes(features, grid, self.slicing)
         first, *coarse = linears(self.coarse)
-        join, *fine, last = linears(self.fine)
+        w_slice = self.fine[0].weight[:, :-2]
         n, width = self.code_width, features.shape[-1]
 
         cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=first.bias.dtype, device=features.device)
@@ -186,7 +223,6 @@ class DIIF(nn.Module):
             for i, a in enumerate((rows, columns))
         )
         shift_row, shift_column = ((w_first[i] + w_last[i]).to(dtype) for i in (0, 1))  # of moving to the vertex
-        w_slice, (w_row, w_column) = join.weight[:, :-2], join.weight[:, -2:].T
         early = self.slicing == "constant"  # where the first fine layer meets the slice vectors
 
         def evaluate(s: Tensor) -> list[Tensor]:
@@ -201,26 +237,7 @@ class DIIF(nn.Module):
             return vectors
 
         slice_vectors = self.slice_rows(evaluate, rows, features)
-        down = ((rows.query + 1) / 2).to(dtype)  # how far below its upper vertices a pixel lies, 0 to 1
-        across = ((columns.query + 1) / 2).to(dtype)[:, None]
-
-        def paint(k: Tensor) -> Tensor:
-            vectors = slice_vectors(k)
-            shift = (join.bias + rows.query[k, None] * w_row)[:, None].to(dtype)  # (R, 1, hidden)
-            if self.ensemble:
-                t = down[k, None, None]
-                left, right = (torch.lerp(vectors[x], vectors[2 + x], t) for x in (0, 1))
-                if not early:
-                    left, right = product(left, w_slice), product(right, w_slice)
-                step = (right - left) + 2 * w_column.to(dtype)
-                z = left + (shift - w_column.to(dtype))
-                z = z.index_select(2, columns.slice).addcmul_(step.index_select(2, columns.slice), across)
-            else:
-                z = product(vectors[0], w_slice) + shift
-                z = z.index_select(2, columns.slice).add_((columns.query[:, None] * w_column).to(dtype))
-            return last(hidden(F.relu_(z), fine))
-
-        return paint
+        return paint_fast(slice_vectors, rows, columns, self.fine, joined=early)
 
 
 class FixedSliceDIIF(nn.Module):

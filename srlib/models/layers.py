@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from srlib.coords import Grid
 
 
 def mlp(*widths: int) -> nn.Sequential:
@@ -68,3 +71,24 @@ def unfolded_linear(features: Tensor, weight: Tensor, bias: Tensor, kernel: int)
 def gather(codes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """codes[:, rows][:, :, columns]: (B, h, w, C) -> (B, R, W, C)."""
     return codes.index_select(1, rows).index_select(2, columns)
+
+
+def bilinear(image: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    """Bilinear interpolation, the border replicated: image (B, 3, h, w) -> a function of output rows k (R,) -> (B, R, W, 3)."""
+    codes = image.permute(0, 2, 3, 1)
+
+    def axis(n: int, out: int, first: int, held: int, part: slice) -> tuple[Tensor, Tensor, Tensor]:
+        place = ((2 * torch.arange(out, dtype=torch.float64)[part] + 1) * n / (2 * out) - 0.5).clamp_(0, n - 1)
+        before = place.floor().long().clamp_(max=max(n - 2, 0))
+        after = (before + 1 - first).clamp_(max=held - 1)
+        return (before - first).to(codes.device), after.to(codes.device), (place - before).to(codes)
+
+    held = image.shape[-2:]
+    up, down, t = axis(grid.lr[0], grid.size[0], grid.top, held[0], slice(None))
+    left, right, u = axis(grid.lr[1], grid.size[1], grid.left, held[1], grid.span)
+    wide = torch.lerp(codes.index_select(2, left), codes.index_select(2, right), u[:, None])
+
+    def rows(k: Tensor) -> Tensor:
+        return torch.lerp(wide.index_select(1, up[k]), wide.index_select(1, down[k]), t[k, None, None])
+
+    return rows

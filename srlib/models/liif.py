@@ -44,6 +44,31 @@ def corner(n: int, out: int, side: int) -> Corner:
     return Corner(index, (query - code[index]) * n)
 
 
+Corners = dict[tuple[int, int], tuple[Corner, Corner]]
+
+
+def corners(grid: Grid, device: torch.device, *, ensemble: bool = True) -> Corners:
+    """The corners in the released order (-,-) (-,+) (+,-) (+,+): sides -> (row axis, column axis)."""
+    sides = (-1, 1) if ensemble else (0,)
+
+    def axis(n: int, out: int, first: int, part: slice) -> dict[int, Corner]:
+        tables = {side: corner(n, out, side) for side in sides}
+        return {
+            side: Corner((c.code[part] - first).to(device), c.relative[part].to(device)) for side, c in tables.items()
+        }
+
+    rows = axis(grid.lr[0], grid.size[0], grid.top, slice(None))
+    columns = axis(grid.lr[1], grid.size[1], grid.left, grid.span)
+    return {(y, x): (rows[y], columns[x]) for y in sides for x in sides}
+
+
+def opposite_areas(corners: Corners, k: Tensor) -> dict[tuple[int, int], Tensor]:
+    """Eq 4: S_t / S, the area of the rectangle to the diagonally opposite corner, each (R, W)."""
+    areas = {sides: (row.relative[k, None] * column.relative).abs() + 1e-9 for sides, (row, column) in corners.items()}
+    total = sum(areas.values())
+    return {(y, x): areas[-y, -x] / total for y, x in corners}
+
+
 class LIIF(nn.Module):
     """The LIIF decoder.
 
@@ -60,40 +85,16 @@ class LIIF(nn.Module):
         self.code_width = channels * self.kernel**2
         self.mlp = mlp(self.code_width + 2 + 2 * cell, *[hidden] * 4, 3)
 
-    def corners(self, grid: Grid, device: torch.device) -> dict[tuple[int, int], tuple[Corner, Corner]]:
-        """The corners in the released order (-,-) (-,+) (+,-) (+,+): sides -> (row axis, column axis)."""
-        sides = (-1, 1) if self.ensemble else (0,)
-
-        def axis(n: int, out: int, first: int, part: slice) -> dict[int, Corner]:
-            tables = {side: corner(n, out, side) for side in sides}
-            return {
-                side: Corner((c.code[part] - first).to(device), c.relative[part].to(device))
-                for side, c in tables.items()
-            }
-
-        rows = axis(grid.lr[0], grid.size[0], grid.top, slice(None))
-        columns = axis(grid.lr[1], grid.size[1], grid.left, grid.span)
-        return {(y, x): (rows[y], columns[x]) for y in sides for x in sides}
-
-    def weights(self, corners: dict, k: Tensor) -> dict[tuple[int, int], Tensor]:
-        """Eq 4: S_t / S, the area of the rectangle to the diagonally opposite corner, each (R, W)."""
-        areas = {
-            (y, x): (rows.relative[k, None] * columns.relative).abs() + 1e-9
-            for (y, x), (rows, columns) in corners.items()
-        }
-        total = sum(areas.values())
-        return {(y, x): areas[-y, -x] / total for y, x in corners}
-
     def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         codes = unfold(features, self.kernel)  # Eq 3
-        corners = self.corners(grid, features.device)
+        around = corners(grid, features.device, ensemble=self.ensemble)
         cell = torch.tensor(grid.cell, dtype=features.dtype, device=features.device)
 
         def rows(k: Tensor) -> Tensor:
-            weights = self.weights(corners, k)
+            weights = opposite_areas(around, k)
             rgb = 0
-            for sides, (row, column) in corners.items():
+            for sides, (row, column) in around.items():
                 code = gather(codes, row.code[k], column.code)
                 shape = code.shape[:-1]
                 relative = torch.stack(torch.meshgrid(row.relative[k], column.relative, indexing="ij"), dim=-1)
@@ -117,18 +118,18 @@ class LIIF(nn.Module):
         if self.cell:
             bias = bias + first.weight[:, n + 2 :] @ torch.tensor(grid.cell, dtype=bias.dtype, device=bias.device)
         codes = unfolded_linear(features, first.weight[:, :n], bias, self.kernel)  # (B, h, w, hidden)
-        corners = self.corners(grid, features.device)
+        around = corners(grid, features.device, ensemble=self.ensemble)
 
         def along(relative: Tensor, weight: Tensor) -> Tensor:  # one vector per row or column, (R or W, hidden)
             return (relative[:, None] * weight).to(codes.dtype)
 
-        columns = {x: along(column.relative, first.weight[:, n + 1]) for (_, x), (_, column) in corners.items()}
+        columns = {x: along(column.relative, first.weight[:, n + 1]) for (_, x), (_, column) in around.items()}
 
         def rows(k: Tensor) -> Tensor:
-            weights = self.weights(corners, k)
+            weights = opposite_areas(around, k)
             rgb = 0
             at_row: dict[int, Tensor] = {}
-            for (y, x), (row, column) in corners.items():
+            for (y, x), (row, column) in around.items():
                 if y not in at_row:
                     at_row[y] = codes.index_select(1, row.code[k]) + along(row.relative[k], first.weight[:, n])[:, None]
                 z = F.relu_(at_row[y].index_select(2, column.code).add_(columns[x]))

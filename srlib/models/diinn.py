@@ -1,0 +1,162 @@
+"""DIINN: Dual Interactive Implicit Neural Network (Nguyen and Beksi, WACV 2023), Section 3.2.
+
+A modulation branch m reads the content z, the 3x3-unfolded code of the nearest LR pixel; a synthesis branch s reads the
+position p = [row, column, (h w) / (H W)], relative to that pixel (the text says 1/s; the released code takes the area):
+
+    m_0 = ReLU(w_0 z + b_0)                      (Eq 2)       s_0 = m_0 . sin(w'_0 p + b'_0)                (Eq 3)
+    m_i = ReLU(w_i [s_{i-1} z] + b_i)            (Eq 4)       s_i = m_i . sin(w'_i s_{i-1} + b'_i)          (Eq 5)
+    rgb = a last linear layer of s_3
+
+Table 5's variants: what follows from layer to layer in the modulation branch, m (a, b; Eq 6), [m z] (c, d; Eq 7) or
+[s z] (e, f; Eq 4), and whether p and z are first mixed (a, c, e):
+
+    p <- sin(w p + b)                            (Eq 8)       z <- p . z                                    (Eq 9)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlib.coords import Grid, relative
+from srlib.models.layers import gather, product, unfold, unfolded_linear
+
+LAYERS = 4
+PHASES = 4096  # up to so many distinct pairs of relative coordinates are kept in a table
+
+
+def nearest(n: int, out: int) -> Tensor:
+    """The code (of n) nearest to each of `out` pixels, (out,) int64; on ties as torch's "nearest-exact" decides."""
+    codes = torch.arange(n, dtype=torch.float32).view(1, 1, n, 1)
+    return F.interpolate(codes, size=(out, 1), mode="nearest-exact").view(out).long()
+
+
+class DIINN(nn.Module):
+    """The DIINN decoder.
+
+    channels: of the features. hidden: width of all four layers of both branches.
+    modulation: inputs of the later modulation layers, "m", "mz" or "sz" (the final model).
+    positional: mix position and content first (Eqs 8-9).
+    """
+
+    def __init__(self, channels: int, hidden: int = 256, *, modulation: str = "sz", positional: bool = False):
+        super().__init__()
+        if modulation not in ("m", "mz", "sz"):
+            raise ValueError(f"modulation must be 'm', 'mz' or 'sz', got {modulation!r}")
+        self.inputs, self.positional, self.hidden = modulation, positional, hidden
+        self.code_width = width = channels * 9
+        later = hidden + (0 if modulation == "m" else width)
+        self.initial = nn.Linear(3, width) if positional else None
+        self.modulation = nn.ModuleList(nn.Linear(later if i else width, hidden) for i in range(LAYERS))
+        position = width if positional else 3
+        self.synthesis = nn.ModuleList(nn.Linear(hidden if i else position, hidden) for i in range(LAYERS))
+        self.last = nn.Linear(hidden, 3)
+        for layer in self.modulation:
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        for layer in self.synthesis:  # the start of Sitzmann et al. 2020: what goes into a sine has variance about 1
+            bound = math.sqrt(6 / layer.in_features)
+            nn.init.uniform_(layer.weight, -bound, bound)
+
+    def axes(self, features: Tensor, grid: Grid) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """(code, relative coordinate) of the output rows, and of the wanted output columns."""
+        result = []
+        for n, out, start, part in zip(
+            grid.lr, grid.size, (grid.top, grid.left), (slice(None), grid.span), strict=True
+        ):
+            code = nearest(n, out)
+            place = relative(torch.arange(out), out, code, n).float()
+            result.append(((code[part] - start).to(features.device), place[part].to(features.device)))
+        return tuple(result)
+
+    def position(self, row: Tensor, column: Tensor, grid: Grid) -> Tensor:
+        """p: (R,) and (W,) relative coordinates -> (R, W, 3)."""
+        pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1)
+        return F.pad(pair, (0, 1), value=grid.lr[0] * grid.lr[1] / (grid.size[0] * grid.size[1]))
+
+    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+        """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
+        codes = unfold(features, 3)
+        (rows, row), (columns, column) = self.axes(features, grid)
+
+        def paint(k: Tensor) -> Tensor:
+            z = gather(codes, rows[k], columns)
+            p = self.position(row[k], column, grid)
+            if self.initial:
+                p = torch.sin(self.initial(p))  # Eq 8
+                z = p * z  # Eq 9
+            m = F.relu(self.modulation[0](z))  # Eq 2
+            s = m * torch.sin(self.synthesis[0](p))  # Eq 3
+            for i in range(1, LAYERS):
+                before = {"m": [m], "mz": [m, z], "sz": [s, z]}[self.inputs]  # Eqs 6, 7, 4
+                m = F.relu(self.modulation[i](torch.cat(before, dim=-1)))
+                s = m * torch.sin(self.synthesis[i](s))  # Eq 5
+            return self.last(s)
+
+        return paint
+
+    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+        """Same numbers, less work.
+
+        - Every modulation layer is linear in z. Its content term w_i z + b_i is a 3x3 convolution at LR resolution, once;
+          without s among its inputs (m, [m z]) the whole modulation branch lives there.
+        - What follows from s, for both branches, is one matrix product of twice the width.
+        - With mixed inputs z differs from pixel to pixel; then the four content terms are one product, and what depends
+          on the position alone is computed once for each distinct pair of relative coordinates.
+        """
+        (rows, row), (columns, column) = self.axes(features, grid)
+        h, n = self.hidden, self.code_width
+        modulation, synthesis = self.modulation, self.synthesis
+        w_content = [layer.weight[:, -n:] for layer in modulation] if self.inputs != "m" else [modulation[0].weight]
+        w_content, bias = torch.cat(w_content), torch.cat([layer.bias for layer in modulation])
+        bias, later_bias = bias[: len(w_content)], bias[len(w_content) :]
+
+        def chain(content: Tensor) -> Tensor:  # (..., content terms) -> all m_i, where they follow from content alone
+            terms = content.split(h, dim=-1) if self.inputs == "mz" else [content, *later_bias.split(h)]
+            ms = [F.relu(terms[0])]
+            for layer, term in zip(modulation[1:], terms[1:], strict=True):
+                ms.append(F.relu_(product(ms[-1], layer.weight[:, :h]) + term))
+            return torch.cat(ms, dim=-1)
+
+        def synthesise(content: Tensor, first: Tensor) -> Tensor:
+            """content: m_i of all layers, or for [s z] the content terms; first: sin(w'_0 p + b'_0)."""
+            terms = content.split(h, dim=-1)
+            s = (F.relu(terms[0]) if self.inputs == "sz" else terms[0]) * first
+            for i in range(1, LAYERS):
+                if self.inputs == "sz":
+                    both = torch.cat([modulation[i].weight[:, :h], synthesis[i].weight])
+                    m, t = product(s, both).split(h, dim=-1)
+                    s = F.relu_(m + terms[i]) * torch.sin_(t + synthesis[i].bias)
+                else:
+                    s = terms[i] * torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias))
+            return self.last(s)
+
+        if self.initial is None:
+            content = unfolded_linear(features, w_content, bias, 3)
+            content = content if self.inputs == "sz" else chain(content)
+
+            def paint(k: Tensor) -> Tensor:
+                first = torch.sin_(synthesis[0](self.position(row[k], column, grid)))
+                return synthesise(gather(content, rows[k], columns), first)
+
+            return paint
+
+        codes = unfold(features, 3)
+        (down, row_phase), (across, column_phase) = (torch.unique(x.cpu(), return_inverse=True) for x in (row, column))
+
+        def mixed(row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:  # Eq 8, and the sine of Eq 3
+            p = torch.sin_(self.initial(self.position(row, column, grid)))
+            return p, torch.sin_(synthesis[0](p))
+
+        few = len(down) * len(across) <= PHASES
+        tables = mixed(down.to(row), across.to(row)) if few else ()
+
+        def paint_mixed(k: Tensor) -> Tensor:
+            p, first = (t[row_phase[k]][:, column_phase] for t in tables) if few else mixed(row[k], column)
+            content = product(gather(codes, rows[k], columns) * p, w_content, bias)
+            return synthesise(content if self.inputs == "sz" else chain(content), first)
+
+        return paint_mixed

@@ -1,0 +1,110 @@
+"""DLTE: DIIF's slices with LTE's basis (He and Jin, arXiv 2306.12321, Section 4: "DLTE").
+
+The coarse stage reads, instead of the codes around a vertex, LTE's amplitudes and frequencies of the 2x2 codes around it.
+With `first` and `last` the slice's ends relative to the vertex, in the sense of LTE's Eq 5 and DIIF's Eqs 8 and 11:
+
+    inner = <F, first> + <F, last> + P(cell)
+    z_v   = coarse(A . [cos(pi inner), sin(pi inner)])
+    rgb   = fine(sum_v (S_v / S) z_v, x_q)  +  bilinear(LR)
+
+Slices, ensemble and fine stage are DIIF's, in linear order. The features carry the normalised LR image as three more channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlib.coords import Grid, shown_cell
+from srlib.encoders import conv3x3
+from srlib.models.diif import axes, paint_fast, paint_literally
+from srlib.models.layers import bilinear, gather, hidden, linears, mlp, unfold
+
+SIDES = (-1, 1)  # of a cell's vertices on each axis
+
+
+class DLTE(nn.Module):
+    """The DLTE decoder.
+
+    channels: of the encoder's features. hidden: width of every hidden layer; a code has hidden / 4 amplitudes, its vertex
+    hidden. hold_cell: beyond x4, show the x4 cell.
+    """
+
+    needs_image = True  # the model appends the normalised LR image to the features
+
+    def __init__(self, channels: int, hidden: int = 256, *, hold_cell: bool = True):
+        super().__init__()
+        self.hold_cell = hold_cell
+        self.coef, self.freq = conv3x3(channels, hidden // 4), conv3x3(channels, hidden // 4)
+        self.phase = nn.Linear(2, hidden // 2, bias=False)
+        self.coarse = mlp(hidden, hidden, hidden)
+        self.fine = mlp(hidden + 2, hidden, hidden, 3)
+
+    def estimate(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of the vertices: amplitudes (B, h + 1, w + 1, hidden), frequencies (B, h + 1, w + 1, hidden / 2, 2); the relative
+        cell size (2,); LR (B, 3, h, w)."""
+        codes, image = features[:, :-3], features[:, -3:]
+        coef, freq = (unfold(conv(codes), 2) for conv in (self.coef, self.freq))
+        cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=self.phase.weight.dtype, device=features.device)
+        return coef, freq.unflatten(-1, (-1, 2)), cell, image
+
+    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+        """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
+        coef, freq, cell, image = self.estimate(features, grid)
+        rows, columns = axes(features, grid)
+        skip = bilinear(image, grid)
+
+        def evaluate(k: Tensor) -> list[Tensor]:  # one slice per output row and code
+            vectors = []
+            for y in SIDES:
+                for x in SIDES:
+                    at = rows.code[k] + (y > 0), columns.code + (x > 0)
+                    amplitude, frequency = gather(coef, *at), gather(freq, *at)
+                    ends = (rows.first[k] - y, columns.first - x), (rows.last[k] - y, columns.last - x)
+                    first, last = (torch.stack(torch.meshgrid(*end, indexing="ij"), dim=-1) for end in ends)
+                    inner = (frequency * first[..., None, :]).sum(dim=-1) + (frequency * last[..., None, :]).sum(dim=-1)
+                    inner = inner + self.phase(cell.expand(*inner.shape[:-1], 2))
+                    h = amplitude * torch.cat([torch.cos(math.pi * inner), torch.sin(math.pi * inner)], dim=-1)
+                    vectors.append(F.relu(self.coarse(h)))
+            return vectors
+
+        paint = paint_literally(evaluate, rows, columns, SIDES, self.fine)
+        return lambda k: paint(k) + skip(k)
+
+    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+        """Same numbers, less work. With a = pi (F_row (first row + last row) + P) and b = pi F_column (first column + last
+        column), LTE's addition theorem: the part in b is computed once per code and side, at LR resolution, the part in a
+        once per output row and vertex, which two neighbouring codes share. The rest as in DIIF's `paint_fast`.
+        """
+        coef, freq, cell, image = self.estimate(features, grid)
+        rows, columns = axes(features, grid)
+        skip, phase, layers, width = bilinear(image, grid), self.phase(cell), linears(self.coarse), len(columns.code)
+        first, second = coef.chunk(2, dim=-1)
+        f_row, f_column = freq.unbind(dim=-1)
+        ends = columns.first + columns.last
+        across = [
+            math.pi * f_column[:, :, x > 0 : width + (x > 0)] * (ends - 2 * x)[:, None] for x in SIDES
+        ]  # (B, h + 1, w, hidden / 2)
+        across = [(torch.cos(b), torch.sin(b)) for b in across]
+
+        def evaluate(k: Tensor) -> list[Tensor]:
+            vectors = []
+            for y in SIDES:
+                code = rows.code[k] + (y > 0)
+                a = math.pi * (f_row[:, code] * (rows.first[k] + rows.last[k] - 2 * y)[:, None, None] + phase)
+                cos, sin = torch.cos(a), torch.sin(a)
+                one, two = first[:, code], second[:, code]
+                parts = one * cos, one * sin, two * sin, two * cos  # (B, R, w + 1, hidden / 2) each
+                for x, tables in zip(SIDES, across, strict=True):
+                    cos_b, sin_b = (t.index_select(1, code) for t in tables)
+                    at = [part[:, :, x > 0 : width + (x > 0)] for part in parts]
+                    h = torch.cat([at[0] * cos_b - at[1] * sin_b, at[2] * cos_b + at[3] * sin_b], dim=-1)
+                    vectors.append(hidden(h, layers))
+            return vectors
+
+        paint = paint_fast(evaluate, rows, columns, self.fine)
+        return lambda k: paint(k) + skip(k)

@@ -1,0 +1,103 @@
+"""LTE: Local Texture Estimator (Lee and Jin, CVPR 2022, arXiv 2111.08918), Section 3.
+
+A code is estimated as amplitudes A and frequencies F of local textures, two 3x3 convolutions of the features, and the
+cell as phases P, a linear map. With delta the coordinate relative to a code (Eq 5):
+
+    h = A . [cos(pi (<F, delta> + P(cell))), sin(pi (<F, delta> + P(cell)))]
+    rgb = sum_t (S_t / S) f(h_t)  +  bilinear(LR)                               (Eqs 4 and 8; LIIF's local ensemble)
+
+F's channels 2k and 2k + 1 are the row and the column frequency of pair k. The features carry the normalised LR image
+itself as three more channels, for the bilinear skip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from srlib.coords import Grid, shown_cell
+from srlib.encoders import conv3x3
+from srlib.models.layers import bilinear, gather, hidden, linears, mlp
+from srlib.models.liif import corners, opposite_areas
+
+
+class LTE(nn.Module):
+    """The LTE decoder.
+
+    channels: of the encoder's features. hidden: amplitudes, and width of the three hidden layers.
+    hold_cell: beyond x4, show the x4 cell, as the authors' test script does.
+    """
+
+    needs_image = True  # the model appends the normalised LR image to the features
+
+    def __init__(self, channels: int, hidden: int = 256, *, hold_cell: bool = True):
+        super().__init__()
+        self.hold_cell = hold_cell
+        self.coef, self.freq = conv3x3(channels, hidden), conv3x3(channels, hidden)
+        self.phase = nn.Linear(2, hidden // 2, bias=False)
+        self.mlp = mlp(hidden, *[hidden] * 3, 3)
+
+    def estimate(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Amplitudes (B, h, w, hidden), frequencies (B, h, w, hidden / 2, 2), phases (hidden / 2,), LR (B, 3, h, w)."""
+        codes, image = features[:, :-3], features[:, -3:]
+        coef, freq = (conv(codes).permute(0, 2, 3, 1).contiguous() for conv in (self.coef, self.freq))
+        cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=self.phase.weight.dtype, device=features.device)
+        return coef, freq.unflatten(-1, (-1, 2)), self.phase(cell), image
+
+    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+        """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
+        coef, freq, _, image = self.estimate(features, grid)
+        around, skip = corners(grid, features.device), bilinear(image, grid)
+        cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=features.dtype, device=features.device)
+
+        def paint(k: Tensor) -> Tensor:
+            weights, rgb = opposite_areas(around, k), skip(k)
+            for sides, (row, column) in around.items():
+                amplitude, frequency = gather(coef, row.code[k], column.code), gather(freq, row.code[k], column.code)
+                delta = torch.stack(torch.meshgrid(row.relative[k], column.relative, indexing="ij"), dim=-1)
+                inner = (frequency * delta[..., None, :]).sum(dim=-1)
+                inner = inner + self.phase(cell.expand(*delta.shape[:2], 2))
+                h = amplitude * torch.cat([torch.cos(math.pi * inner), torch.sin(math.pi * inner)], dim=-1)  # Eq 5
+                rgb = rgb + weights[sides][..., None] * self.mlp(h)  # Eq 4
+            return rgb
+
+        return paint
+
+    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+        """Same numbers, less work. With a = pi (F_row row + P) and b = pi F_column column,
+
+        A cos(a + b) = (A cos a) cos b - (A sin a) sin b,   A sin(a + b) = (A sin a) cos b + (A cos a) sin b:
+        the parts in a are computed once per row of a cell, those in b once per column of a cell.
+        """
+        coef, freq, phase, image = self.estimate(features, grid)
+        around, skip = corners(grid, features.device), bilinear(image, grid)
+        *layers, last = linears(self.mlp)
+        row_codes = {y: row.code for (y, _), (row, _) in corners(grid, torch.device("cpu")).items()}
+
+        @lru_cache(maxsize=16)
+        def along_row(i: int, x: int) -> tuple[Tensor, Tensor]:  # codes' row i: cos b, sin b, each (B, W, hidden / 2)
+            column = around[1, x][1]
+            b = math.pi * freq[:, i, :, :, 1].index_select(1, column.code) * column.relative[:, None]
+            return torch.cos(b), torch.sin(b)
+
+        def paint(k: Tensor) -> Tensor:
+            weights, rgb, at_row = opposite_areas(around, k), skip(k), {}
+            for (y, x), (row, column) in around.items():
+                code = row.code[k]
+                if y not in at_row:
+                    a = math.pi * (freq.select(-1, 0)[:, code] * row.relative[k, None, None] + phase)
+                    cos, sin = torch.cos(a), torch.sin(a)
+                    first, second = coef[:, code].chunk(2, dim=-1)
+                    at_row[y] = first * cos, first * sin, second * sin, second * cos  # (B, R, w, hidden / 2) each
+                tables = [along_row(i, x) for i in row_codes[y][k].tolist()]
+                cos, sin = (torch.stack([t[part] for t in tables], dim=1) for part in (0, 1))
+                one, two, three, four = (part.index_select(2, column.code) for part in at_row[y])
+                h = torch.cat([one * cos - two * sin, three * cos + four * sin], dim=-1)
+                rgb = rgb + weights[y, x][..., None] * last(hidden(h, layers))
+            return rgb
+
+        return paint
