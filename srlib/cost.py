@@ -29,17 +29,32 @@ def count_parameters(model: Model, part: str = "all") -> int:
     return sum(p.numel() for p in parts[part].parameters())
 
 
-def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True) -> int:
-    """Multiply-accumulates of the convolutions and linear layers of one image, encoder and decoder.
+def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True, *, part: str = "all") -> int:
+    """Multiply-accumulates of the convolutions and linear layers of one image. part: "all", "encoder" or "decoder".
 
-    literal: of the equations as they stand, which is what papers count; False: of the fast path that runs.
+    literal: of the equations as they stand, which is what papers count; False: of the fast path that runs. (Products of
+    two computed matrices, such as Meta-SR's of codes and predicted filters, belong to no layer and are left out.)
     Counted by running the model on the meta device, which computes and stores nothing, so any size takes seconds.
     """
     (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
+    if part not in ("all", "encoder", "decoder"):
+        raise ValueError(f"part must be 'all', 'encoder' or 'decoder', got {part!r}")
     shadow = copy.deepcopy(model).to("meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shadow.decode(shadow.encode(torch.empty(1, 3, h, w, device="meta")), size, literal=literal)
-    return counter.get_total_flops() // 2
+    counts = {}
+    with torch.no_grad():
+        with FlopCounterMode(display=False) as counter:
+            features = shadow.encode(torch.empty(1, 3, h, w, device="meta"))
+        counts["encoder"] = of_layers(counter)
+        with FlopCounterMode(display=False) as counter:
+            shadow.decode(features, size, literal=literal)
+        counts["decoder"] = of_layers(counter)
+    return counts["encoder"] + counts["decoder"] if part == "all" else counts[part]
+
+
+def of_layers(counter: FlopCounterMode) -> int:
+    """Multiply-accumulates that a counter saw in convolutions and linear layers."""
+    counts = counter.get_flop_counts().get("Global", {})
+    return sum(flops for operator, flops in counts.items() if operator is not torch.ops.aten.bmm) // 2
 
 
 def sweep(models: Sequence[str], lr_size: Size, scales: Sequence[float], *, fast: bool = True) -> pd.DataFrame:

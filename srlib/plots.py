@@ -102,7 +102,9 @@ def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
     for model, log in logs.items():
         smooth = log["loss"].rolling(9, center=True, min_periods=1).median()
         left.plot(log["step"], smooth, color=colour(model), label=label(model))
-        for scale, line in ((2, "-"), (4, "--")):
+        for scale, line in ((2, "-"), (3, ":"), (4, "--")):
+            if f"psnr_x{scale}" not in log:
+                continue
             some = log.dropna(subset=[f"psnr_x{scale}"])
             right.plot(
                 some["step"],

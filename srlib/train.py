@@ -11,7 +11,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,10 +34,11 @@ class Settings:
     """What defines a training run. The defaults are LIIF's recipe (METHODS of DIIF and LIIF) but for `steps`.
 
     data: data set or folder. exclude: image names left out. patch: LR pixels a side. scales: (smallest, largest), drawn
-    uniformly per batch. pixels: HR pixels of each patch that are decoded, as whole output rows drawn at random (whole
-    slices, as DIIF needs; LIIF draws the same number of single pixels). schedule: "cosine" to zero, or "halving", at every
-    fifth of the run. precision: "auto" is bf16 autocast where the device has it, else float32.
-    init: a model's name or weight file to start from.
+    uniformly per batch, or with scale_step from that grid (DIINN draws 2, 3 or 4). pixels: HR pixels of each patch that are
+    decoded, as whole output rows drawn at random (whole slices, as DIIF needs; LIIF draws the same number of single pixels).
+    schedule: "cosine" to zero, or "halving", at every fifth of the run. precision: "auto" is bf16 autocast where the device
+    has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model, else its
+    encoder.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Settings:
     batch: int = 16
     patch: int = 48
     scales: tuple[float, float] = (1.0, 4.0)
+    scale_step: float = 0.0
     pixels: int = 48 * 48
     lr: float = 1e-3
     schedule: str = "cosine"
@@ -62,6 +64,8 @@ class Settings:
         for name in ("steps", "batch", "patch", "pixels"):
             if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
+        if self.scale_step < 0 or not math.isfinite(self.scale_step):
+            raise ValueError(f"scale_step must be 0 (any scale) or positive, got {self.scale_step!r}")
         if not (0 < self.scales[0] <= self.scales[1] < math.inf):
             raise ValueError(f"scales must be (smallest, largest), positive and finite, got {self.scales!r}")
 
@@ -97,7 +101,10 @@ class Images:
             return int(torch.randint(high, (), generator=g))
 
         low, high = settings.scales
-        scale = low + (high - low) * float(torch.rand((), generator=g))
+        if settings.scale_step:
+            scale = low + settings.scale_step * integer(round((high - low) / settings.scale_step) + 1)
+        else:
+            scale = low + (high - low) * float(torch.rand((), generator=g))
         size = round(settings.patch * scale)
         crops = []
         for _ in range(settings.batch):
@@ -126,22 +133,23 @@ def autocast(settings: Settings, device: torch.device) -> contextlib.AbstractCon
     return contextlib.nullcontext()
 
 
-def validation_pairs(device: torch.device) -> dict[int, list[tuple[Tensor, Tensor]]]:
-    """Central 256 x 256 crops of four embedded photographs and their LR at x2 and x4."""
+def validation_pairs(scales: Sequence[int], device: torch.device) -> dict[int, list[tuple[Tensor, Tensor]]]:
+    """Central crops of about 256 x 256 pixels of four embedded photographs, and their LR images at each scale."""
     pairs: dict[int, list[tuple[Tensor, Tensor]]] = {}
-    for scale in (2, 4):
+    for scale in scales:
+        side = 256 // scale * scale
         for name in VALIDATION:
             image = data.embedded(name)
-            top, left = ((n - 256) // 2 for n in image.shape[:2])
-            hr = np.ascontiguousarray(image[top : top + 256, left : left + 256])
-            lr = resize.pil(hr, (256 // scale, 256 // scale))
+            top, left = ((n - side) // 2 for n in image.shape[:2])
+            hr = np.ascontiguousarray(image[top : top + side, left : left + side])
+            lr = resize.pil(hr, (side // scale, side // scale))
             pairs.setdefault(scale, []).append((to_tensor(lr, device), to_tensor(hr, device)))
     return pairs
 
 
 @torch.no_grad()
 def validate(model: Model, pairs: dict[int, list[tuple[Tensor, Tensor]]]) -> dict[str, float]:
-    """Mean luma PSNR of the validation crops, `scale` pixels cropped: {'psnr_x2': dB, 'psnr_x4': dB}."""
+    """Mean luma PSNR of the validation crops, `scale` pixels cropped: {'psnr_x2': dB, ...}."""
     model.eval()
     scores = {
         f"psnr_x{scale}": float(
@@ -167,7 +175,8 @@ def fit(
     save_every: float = 30,
     stop_at: int | None = None,
 ) -> pd.DataFrame:
-    """Train a model, or go on with an interrupted run in `folder`; returns the log (step, loss, lr, psnr_x2, psnr_x4, seconds).
+    """Train a model, or go on with an interrupted run in `folder`; returns the log (step, loss, lr, psnr_x2, psnr_x4 or
+    psnr_x of the scales that the model has, seconds).
 
     folder: gets state.pt (every `save_every` seconds and at the end; to resume), log.csv and, when the run is
     complete, {model}.safetensors. A run killed at any moment loses at most `save_every` seconds plus one step.
@@ -183,11 +192,17 @@ def fit(
     origin = {}
     if settings.init:
         before = weights.load(settings.init)
-        weights.fill(model, before.state_dict(), settings.init)
+        if before.name == model.name:
+            weights.fill(model, before.state_dict(), settings.init)
+        else:
+            encoder = {name: tensor for name, tensor in before.state_dict().items() if name.startswith("encoder.")}
+            fresh = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("encoder.")}
+            weights.fill(model, encoder | fresh, settings.init)
         origin = {"init": before.origin | weights.training_of(settings.init)}
     step, log, losses, spent = read_state(folder / "state.pt", settings, model, optimizer)
     images = Images(settings, device, progress) if step < settings.steps else None
-    pairs = validation_pairs(device)
+    scales = getattr(model.decoder, "scales", (2, 4))
+    pairs = validation_pairs(scales, device)
     commit = provenance.commit()
 
     started, saved = time.monotonic() - spent, time.monotonic()
@@ -215,7 +230,8 @@ def fit(
                 row = {"step": step, "loss": mean, "lr": settings.rate(step - 1)}
                 if step % valid_every == 0 or step == settings.steps:
                     row |= validate(model, pairs)
-                    bar.set_postfix_str(f"loss {mean:.4f}, x2 {row['psnr_x2']:.2f} dB, x4 {row['psnr_x4']:.2f} dB")
+                    psnrs = ", ".join(f"x{scale} {row[f'psnr_x{scale}']:.2f} dB" for scale in scales)
+                    bar.set_postfix_str(f"loss {mean:.4f}, {psnrs}")
                 log.append(row | {"seconds": round(time.monotonic() - started, 1)})
                 losses = []
             if time.monotonic() - saved > save_every:
@@ -231,7 +247,7 @@ def fit(
             folder / f"{settings.model}.safetensors",
             training=asdict(settings) | {"seconds": last["seconds"], "device": provenance.device_name(device)},
             data={"set": settings.data, "without": list(settings.exclude)} | origin,
-            metrics={"validation": "luma PSNR, embedded photographs", "x2": last["psnr_x2"], "x4": last["psnr_x4"]},
+            metrics={"validation": "luma PSNR, embedded photographs"} | {f"x{s}": last[f"psnr_x{s}"] for s in scales},
             commit=commit,
         )
     return pd.DataFrame(log)

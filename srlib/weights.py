@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from srlib import paths
-from srlib.encoders import EDSR, RDN
+from srlib import paths, released
 from srlib.files import sha256, whole
-from srlib.models import NAMES, Model, build, split_name, unknown
-from srlib.models.layers import linears
-from srlib.models.liif import LIIF
+from srlib.models import ALIASES, NAMES, Model, build, split_name, unknown
 from srlib.provenance import choose_device
 
 FORMAT = "srlib-1"
+SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
 
 
 def save(model: Model, path: str | os.PathLike, *, training: dict, data: dict, metrics: dict, commit: str) -> None:
@@ -33,6 +30,7 @@ def save(model: Model, path: str | os.PathLike, *, training: dict, data: dict, m
     header = {
         "format": FORMAT,
         "model": model.name,
+        "normalisation": json.dumps({"mean": model.mean.flatten().tolist(), "std": model.std}),
         "sizes": json.dumps({name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}),
         "training": json.dumps(training),
         "data": json.dumps(data),
@@ -56,7 +54,10 @@ def header(path: str | os.PathLike) -> dict:
     if entries.get("format") != FORMAT or not {"model", "commit"} <= entries.keys():
         raise ValueError(f"{path}: a safetensors file without srlib's header; expected format {FORMAT!r}")
     try:
-        return {k: json.loads(v) if k in ("sizes", "training", "data", "metrics") else v for k, v in entries.items()}
+        return {
+            k: json.loads(v) if k in ("normalisation", "sizes", "training", "data", "metrics") else v
+            for k, v in entries.items()
+        }
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: its header is damaged ({error})") from error
 
@@ -64,17 +65,24 @@ def header(path: str | os.PathLike) -> dict:
 def find(name: str) -> Path | None:
     """The weight file of a model by name, shipped or the user's, or None."""
     for folder in paths.weight_folders():
-        for suffix in (".safetensors", ".pth"):
-            if (path := folder / f"{name}{suffix}").is_file():
-                return path
+        for known in (name, *same_model(name)):
+            for suffix in SUFFIXES:
+                if (path := folder / f"{known}{suffix}").is_file():
+                    return path
     return None
+
+
+def same_model(name: str) -> list[str]:
+    """Other names of the same model: 'rdn-diinn' is 'rdn-diinn-f'."""
+    pairs = [pair for alias, plain in ALIASES.items() for pair in ((alias, plain), (plain, alias))]
+    return [name.removesuffix(f"-{a}") + f"-{b}" for a, b in pairs if name.endswith(f"-{a}")]
 
 
 def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> Model:
     """A model with trained weights, ready to use (eval mode, no gradients).
 
     name_or_file: a model's name whose weights are at hand, "bicubic", or a file: ours (.safetensors) or one that the
-    authors released (LIIF's .pth), recognised by content. The file's name and the unused tensors are not trusted or
+    authors released (see `srlib.released`), recognised by content. The file's name and the unused tensors are not trusted or
     needed; `model.origin` says what was read.
     ValueError: unknown name, damaged file, another model's weights. FileNotFoundError: no weights for this name.
     """
@@ -86,7 +94,7 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
         model = build("bicubic")
     elif path.is_file():
         model = read(path)
-    elif path.suffix in (".safetensors", ".pth", ".ckpt", ".pt") or path.parent != Path():
+    elif path.suffix in SUFFIXES or path.parent != Path():
         raise FileNotFoundError(f"no weight file {path}")
     elif str(name_or_file) in NAMES:
         found = find(str(name_or_file))
@@ -94,12 +102,13 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
             have = [name for name in NAMES if find(name)]
             raise FileNotFoundError(
                 f"no weights for {name_or_file} in {' or '.join(map(paths.shown, paths.weight_folders()))}. Put the authors' "
-                f"released file there as {name_or_file}.pth, or train it: make train MODEL={name_or_file}. "
+                f"released file there as {name_or_file}.pth (or .ckpt), or train it: make train MODEL={name_or_file}. "
                 f"Weights are at hand for: {', '.join(have) or 'no model'}"
             )
         model = read(found)
-        if model.name != str(name_or_file):
+        if str(name_or_file) not in (model.name, *same_model(model.name)):
             raise ValueError(f"{found} holds weights of {model.name}, not of {name_or_file}")
+        model.name = str(name_or_file)
     else:
         raise unknown("model or weight file", str(name_or_file), NAMES)
     return model.to(device).eval().requires_grad_(False)
@@ -125,7 +134,7 @@ def read(path: Path) -> Model:
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size:  # the length of a JSON header
         model = read_ours(path)
     elif start[:2] == b"PK" or start[:1] == b"\x80":
-        model = read_released(path)
+        model = released.read(path, fill)
     else:
         raise ValueError(f"{path}: neither a safetensors file nor a torch checkpoint, or truncated")
     model.origin |= {"file": path.name, "sha256": sha256(path)}
@@ -135,6 +144,11 @@ def read(path: Path) -> Model:
 def read_ours(path: Path) -> Model:
     entries = header(path)
     model = build(entries["model"])  # ValueError for a model that this version does not know
+    if "normalisation" in entries:
+        model.mean, model.std = (
+            torch.tensor(entries["normalisation"]["mean"]).view(3, 1, 1),
+            entries["normalisation"]["std"],
+        )
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
@@ -142,62 +156,6 @@ def read_ours(path: Path) -> Model:
         raise ValueError(f"{path}: damaged or truncated weight file ({error})") from error
     fill(model, tensors, path)
     model.origin = {"commit": entries["commit"]}
-    return model
-
-
-def read_released(path: Path) -> Model:
-    """LIIF's released format: {'model': {'name', 'args', 'sd'}, ...}, a pickle; read with weights_only=True."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds: pickle.UnpicklingError, RuntimeError, EOFError, ...
-        raise ValueError(
-            f"{path}: not read: damaged, or a pickle with more than tensors and plain values in it, which could run code "
-            f"({type(error).__name__})"
-        ) from error
-    spec = content.get("model") if isinstance(content, dict) else None
-    if not (isinstance(spec, dict) and {"name", "args", "sd"} <= spec.keys()):
-        raise ValueError(
-            f"{path}: a torch checkpoint of an unknown layout; expected LIIF's {{'model': name, args, sd}}"
-        )
-    if spec["name"] != "liif":
-        raise ValueError(f"{path}: holds a {spec['name']!r} model; this version reads LIIF's released models")
-    try:
-        return liif_of(spec["args"], dict(spec["sd"]), path)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: says it is LIIF but is not laid out so ({type(error).__name__}: {error})") from error
-
-
-def liif_of(args: dict, tensors: dict[str, Tensor], path: Path) -> Model:
-    """The model that LIIF's released arguments and tensors describe."""
-    encoder_spec = args["encoder_spec"]
-    if encoder_spec.get("args", {}).get("res_scale", 1) != 1:
-        raise ValueError(f"{path}: an EDSR with residual scale {encoder_spec['args']['res_scale']}; this reads 1 only")
-    options = {
-        "ensemble": args.get("local_ensemble", True),
-        "unfold": args.get("feat_unfold", True),
-        "cell": args.get("cell_decode", True),
-    }
-    hidden = tensors["imnet.layers.0.weight"].shape[0]
-    if encoder_spec["name"] == "edsr-baseline":
-        blocks = sum(name.endswith(".body.0.weight") for name in tensors)
-        encoder: torch.nn.Module = EDSR(tensors["encoder.head.0.weight"].shape[0], blocks)
-    elif encoder_spec["name"] == "rdn":
-        encoder = RDN()
-    else:
-        raise ValueError(f"{path}: encoder {encoder_spec['name']!r} is not one of edsr-baseline, rdn")
-    ablations = {"ensemble": "wo-ensemble", "unfold": "wo-unfolding", "cell": "wo-cell"}
-    off = [ablations[option] for option, on in options.items() if not on]
-    model = Model("-".join([encoder_spec["name"], "liif", *off]), encoder, LIIF(encoder.channels, hidden, **options))
-    if 2 * len(linears(model.decoder.mlp)) != sum(name.startswith("imnet.") for name in tensors):
-        raise ValueError(f"{path}: its MLP is not LIIF's five layers")
-    # EDSR's mean shift is stored but never used by LIIF
-    unused = sorted(name for name in tensors if name.startswith(("encoder.sub_mean.", "encoder.add_mean.")))
-    for name in unused:
-        del tensors[name]
-    fill(model, {name.replace("imnet.layers.", "decoder.mlp."): tensor for name, tensor in tensors.items()}, path)
-    model.origin = {"released": "LIIF", "unused tensors": ", ".join(unused)}
     return model
 
 

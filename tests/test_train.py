@@ -133,5 +133,20 @@ def test_a_run_can_start_from_weights(tmp_path):
     assert all(torch.equal(v, after.state_dict()[k]) for k, v in before.state_dict().items())
     said = srlib.weights.header(tmp_path / "compact-liif.safetensors")["data"]["init"]
     assert said["sha256"] == before.origin["sha256"] and said["training"]["steps"] >= 1000
-    with pytest.raises(ValueError, match="not the weights of compact-diif"):
-        train.fit(train.Settings("compact-diif", **SMALL, init="compact-liif"), tmp_path / "x", progress=False)
+
+
+def test_a_run_can_start_from_another_models_encoder(tmp_path):
+    settings = train.Settings("compact-metasr", steps=1, **SMALL | {"lr": 0.0}, init="compact-liif")
+    train.fit(settings, tmp_path, progress=False)
+    before, after = srlib.load("compact-liif").encoder, srlib.load(tmp_path / "compact-metasr.safetensors").encoder
+    assert all(torch.equal(v, after.state_dict()[k]) for k, v in before.state_dict().items())
+    with pytest.raises(ValueError, match="not the weights of edsr-baseline-liif"):
+        train.fit(train.Settings("edsr-baseline-liif", **SMALL, init="compact-liif"), tmp_path / "x", progress=False)
+
+
+def test_fixed_scales_train_on_their_scales(tmp_path):
+    settings = train.Settings("compact-x234", steps=2, **SMALL | {"scales": (2.0, 4.0), "scale_step": 1.0})
+    log = train.fit(settings, tmp_path, progress=False)
+    assert {"psnr_x2", "psnr_x3", "psnr_x4"} <= set(log) and np.isfinite(log["loss"]).all()
+    with pytest.raises(ValueError, match="enlarges by 2 only"):
+        train.fit(train.Settings("compact-x2", **SMALL), tmp_path / "x", progress=False)

@@ -18,7 +18,7 @@ from srlib.models.dlte import DLTE
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
-from srlib.models.tail import PixelShuffleTail
+from srlib.models.tail import PixelShuffleTail, Tails
 
 # name -> (constructor, width of the decoders that go with it)
 ENCODERS: dict[str, tuple[Callable[[], nn.Module], int]] = {
@@ -51,8 +51,14 @@ DECODERS: dict[str, Callable[[int, int], nn.Module]] = {
     "diinn-f": DIINN,  # the final model: "diinn"
 }
 
-# name -> the one scale that the encoder's own sub-pixel tail makes. DIIF's Table 1 counts the costs of EDSR and RDN at x16.
-TAILS = {"x2": 2, "x3": 3, "x4": 4, "x16": 16}
+ALIASES = {"diinn-f": "diinn"}  # two names of one decoder
+
+# name -> constructor(channels) of the sub-pixel tails, which make these scales only. DIIF's Table 1 counts the costs of EDSR
+# and RDN at x16. x234 is one encoder with three tails.
+TAILS: dict[str, Callable[[int], nn.Module]] = {
+    **{f"x{scale}": partial(PixelShuffleTail, scale=scale) for scale in (2, 3, 4, 16)},
+    "x234": partial(Tails, scales=(2, 3, 4)),
+}
 
 NAMES = ("bicubic", *(f"{encoder}-{decoder}" for encoder in ENCODERS for decoder in (*DECODERS, *TAILS)))
 
@@ -175,7 +181,7 @@ def build(name: str, seed: int | None = None) -> Model:
         make, width = ENCODERS[encoder_name]
         encoder = make()
         if decoder_name in TAILS:
-            return Model(name, encoder, PixelShuffleTail(encoder.channels, TAILS[decoder_name])).eval()
+            return Model(name, encoder, TAILS[decoder_name](encoder.channels)).eval()
         return Model(name, encoder, DECODERS[decoder_name](encoder.channels, width)).eval()
 
 

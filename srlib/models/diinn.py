@@ -61,15 +61,15 @@ class DIINN(nn.Module):
             bound = math.sqrt(6 / layer.in_features)
             nn.init.uniform_(layer.weight, -bound, bound)
 
-    def axes(self, features: Tensor, grid: Grid) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """(code, relative coordinate) of the output rows, and of the wanted output columns."""
+    def axes(self, grid: Grid, device: torch.device | str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """(code counted from the first at hand, relative coordinate) of the output rows and the wanted output columns."""
         result = []
         for n, out, start, part in zip(
             grid.lr, grid.size, (grid.top, grid.left), (slice(None), grid.span), strict=True
         ):
             code = nearest(n, out)
             place = relative(torch.arange(out), out, code, n).float()
-            result.append(((code[part] - start).to(features.device), place[part].to(features.device)))
+            result.append(((code[part] - start).to(device), place[part].to(device)))
         return tuple(result)
 
     def position(self, row: Tensor, column: Tensor, grid: Grid) -> Tensor:
@@ -80,7 +80,7 @@ class DIINN(nn.Module):
     def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         codes = unfold(features, 3)
-        (rows, row), (columns, column) = self.axes(features, grid)
+        (rows, row), (columns, column) = self.axes(grid, features.device)
 
         def paint(k: Tensor) -> Tensor:
             z = gather(codes, rows[k], columns)
@@ -107,7 +107,7 @@ class DIINN(nn.Module):
         - With mixed inputs z differs from pixel to pixel; then the four content terms are one product, and what depends
           on the position alone is computed once for each distinct pair of relative coordinates.
         """
-        (rows, row), (columns, column) = self.axes(features, grid)
+        (rows, row), (columns, column) = self.axes(grid, features.device)
         h, n = self.hidden, self.code_width
         modulation, synthesis = self.modulation, self.synthesis
         w_content = [layer.weight[:, -n:] for layer in modulation] if self.inputs != "m" else [modulation[0].weight]
@@ -145,7 +145,9 @@ class DIINN(nn.Module):
             return paint
 
         codes = unfold(features, 3)
-        (down, row_phase), (across, column_phase) = (torch.unique(x.cpu(), return_inverse=True) for x in (row, column))
+        (down, row_phase), (across, column_phase) = (
+            torch.unique(place, return_inverse=True) for _, place in self.axes(grid, "cpu")
+        )
 
         def mixed(row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:  # Eq 8, and the sine of Eq 3
             p = torch.sin_(self.initial(self.position(row, column, grid)))

@@ -19,7 +19,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from srlib.coords import Grid, shown_cell
+from srlib.coords import TRAINED_SCALE, Grid
 from srlib.encoders import conv3x3
 from srlib.models.layers import bilinear, gather, hidden, linears, mlp
 from srlib.models.liif import corners, opposite_areas
@@ -29,7 +29,7 @@ class LTE(nn.Module):
     """The LTE decoder.
 
     channels: of the encoder's features. hidden: amplitudes, and width of the three hidden layers.
-    hold_cell: beyond x4, show the x4 cell, as the authors' test script does.
+    hold_cell: beyond x4, show the x4 cell: as in the authors' scripts, both axes times (vertical scale) / 4.
     """
 
     needs_image = True  # the model appends the normalised LR image to the features
@@ -41,18 +41,22 @@ class LTE(nn.Module):
         self.phase = nn.Linear(2, hidden // 2, bias=False)
         self.mlp = mlp(hidden, *[hidden] * 3, 3)
 
+    def cell(self, features: Tensor, grid: Grid) -> Tensor:
+        """The relative cell size shown to the network, (2,)."""
+        hold = max(grid.size[0] / grid.lr[0] / TRAINED_SCALE, 1) if self.hold_cell else 1
+        return hold * torch.tensor(grid.cell, dtype=self.phase.weight.dtype, device=features.device)
+
     def estimate(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Amplitudes (B, h, w, hidden), frequencies (B, h, w, hidden / 2, 2), phases (hidden / 2,), LR (B, 3, h, w)."""
         codes, image = features[:, :-3], features[:, -3:]
         coef, freq = (conv(codes).permute(0, 2, 3, 1).contiguous() for conv in (self.coef, self.freq))
-        cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=self.phase.weight.dtype, device=features.device)
-        return coef, freq.unflatten(-1, (-1, 2)), self.phase(cell), image
+        return coef, freq.unflatten(-1, (-1, 2)), self.phase(self.cell(features, grid)), image
 
     def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
         """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         coef, freq, _, image = self.estimate(features, grid)
         around, skip = corners(grid, features.device), bilinear(image, grid)
-        cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=features.dtype, device=features.device)
+        cell = self.cell(features, grid)
 
         def paint(k: Tensor) -> Tensor:
             weights, rgb = opposite_areas(around, k), skip(k)

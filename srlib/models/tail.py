@@ -6,7 +6,7 @@ then a convolution to RGB. Such a network makes one size only, so it has no alge
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class PixelShuffleTail(nn.Module):
 
     def __init__(self, channels: int, scale: int):
         super().__init__()
-        self.scale = scale
+        self.scale, self.scales = scale, (scale,)
         steps = [2] * (scale.bit_length() - 1) if scale & (scale - 1) == 0 else [scale]
         if scale < 2 or steps not in ([2] * len(steps), [3]):
             raise ValueError(f"a sub-pixel tail enlarges by 3 or a power of two, got {scale!r}")
@@ -58,5 +58,28 @@ class PixelShuffleTail(nn.Module):
             )
 
         return paint
+
+    fast = literal
+
+
+class Tails(nn.Module):
+    """One tail for each of several scales on one encoder: MDSR (Lim et al., Section 3.3), less its pre-processing blocks."""
+
+    queries = PixelShuffleTail.queries
+
+    def __init__(self, channels: int, scales: Sequence[int]):
+        super().__init__()
+        self.scales = tuple(scales)
+        self.tails = nn.ModuleDict({f"x{scale}": PixelShuffleTail(channels, scale) for scale in scales})
+
+    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+        """As `PixelShuffleTail.literal`; ValueError unless the output is exactly one of `scales` times the input."""
+        for scale, tail in zip(self.scales, self.tails.values(), strict=True):
+            if grid.size == (scale * grid.lr[0], scale * grid.lr[1]):
+                return tail.literal(features, grid)
+        raise ValueError(
+            f"this network enlarges by {', '.join(map(str, self.scales))} only, not {grid.lr[0]} x {grid.lr[1]} to "
+            f"{grid.size[0]} x {grid.size[1]}"
+        )
 
     fast = literal
