@@ -35,6 +35,8 @@ for NAME, PARAMETERS in NOTEBOOKS.items():
             notebook=f"notebooks/{NAME}.ipynb",
             sources=SOURCES,
             weights=WEIGHTS,
+            # the page of claims reads what the other notebooks concluded
+            others=[f"{RESULTS}/{other}/run.json" for other in NOTEBOOKS if NAME == "claims" and other != NAME],
         output:
             f"{RESULTS}/{NAME}/run.json",
         # Each notebook has the machine to itself: it measures time, and torch uses all cores anyway.

@@ -12,7 +12,7 @@ import torch
 from srlib import cost, data, evaluate, metrics, published, train, weights
 from srlib.models import NAMES, Model, build, split_name
 from srlib.upscale import upscale
-from srlib.weights import find, load
+from srlib.weights import find, load, load_present
 
 __version__ = "0.1.0"
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "data",
     "evaluate",
     "load",
+    "load_present",
     "metrics",
     "published",
     "train",

@@ -10,7 +10,6 @@ import argparse
 import statistics
 import time
 from collections.abc import Sequence
-from unittest import mock
 
 import pandas as pd
 import torch
@@ -21,15 +20,21 @@ from srlib.coords import Size, scaled_size
 from srlib.models import Model, build
 
 CASES = (
+    ("edsr-baseline-metasr", 4),
+    ("edsr-baseline-metasr", 3.7),
     ("edsr-baseline-liif", 6),
+    ("edsr-baseline-lte", 6),
     ("edsr-baseline-diif", 8),
+    ("edsr-baseline-dlte", 8),
+    ("edsr-baseline-diinn", 6),
     ("edsr-baseline-diif-wo-ds", 8),
     ("edsr-baseline-diif-wo-se", 8),
     ("edsr-baseline-diif-cs", 8),
     ("edsr-baseline-diif-c4f3", 8),
     ("edsr-baseline-diif-c2f5", 8),
+    *((f"edsr-baseline-diinn-{variant}", 6) for variant in "abcde"),
 )
-MEMORY = ("edsr-baseline-diif", "edsr-baseline-liif")
+MEMORY = tuple(f"edsr-baseline-{decoder}" for decoder in ("metasr", "liif", "lte", "diif", "dlte", "diinn"))
 
 
 @torch.inference_mode()
@@ -40,18 +45,17 @@ def decoding_time(
     device = cost.device_of(model)
     features = model.encode(torch.rand(1, 3, *lr_size, device=device))
     seconds = []
-    with mock.patch.object(models, "LITERAL_QUERIES", queries or models.LITERAL_QUERIES):
-        for _ in range(repeats + 1):
-            cost.synchronize(device)
-            start = time.perf_counter()
-            model.decode(features, size, literal=literal)
-            cost.synchronize(device)
-            seconds.append(time.perf_counter() - start)
+    for _ in range(repeats + 1):
+        cost.synchronize(device)
+        start = time.perf_counter()
+        model.decode(features, size, literal=literal, queries=queries)
+        cost.synchronize(device)
+        seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
 
 
 def speed(
-    cases: Sequence[tuple[str, int]] = CASES, repeats: int = 5, device: torch.device | str = "cpu"
+    cases: Sequence[tuple[str, float]] = CASES, repeats: int = 5, device: torch.device | str = "cpu"
 ) -> pd.DataFrame:
     """One row per case: seconds of the three ways, ratios, and the fast path's share of the machine's GEMM rate."""
     rate, rows, lr_size = cost.gemm_rate(device=device), [], (48, 48)

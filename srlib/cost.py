@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import multiprocessing
 import re
 import statistics
@@ -12,13 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
 from srlib.coords import Size, check_size, scaled_size
-from srlib.models import Model, build
+from srlib.models import CPU_QUERIES, Model, build
 
 
 def count_parameters(model: Model, part: str = "all") -> int:
@@ -64,7 +66,8 @@ def sweep(models: Sequence[str], lr_size: Size, scales: Sequence[float], *, fast
     """
     rows = []
     for name in tqdm(models, desc="counting MACs"):
-        model = build(name)
+        with torch.device("meta"):  # counted, not made
+            model = build(name)
         for scale in scales:
             size = scaled_size(lr_size, scale)
             macs_fast = count_macs(model, lr_size, size, literal=False) if fast else None
@@ -83,8 +86,13 @@ class Timing(NamedTuple):
 
 
 @torch.inference_mode()
-def time_forward(model: Model, lr_size: Size, size: Size, repeats: int = 5, *, literal: bool = False) -> Timing:
-    """Time encode + decode of one random image on the model's device, device-synchronised, after a warm-up pass."""
+def time_forward(
+    model: Model, lr_size: Size, size: Size, repeats: int = 5, *, literal: bool = False, queries: int | None = None
+) -> Timing:
+    """Time encode + decode of one random image on the model's device, device-synchronised, after a warm-up pass.
+
+    literal, queries: as for `Model.decode`.
+    """
     (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
@@ -94,7 +102,7 @@ def time_forward(model: Model, lr_size: Size, size: Size, repeats: int = 5, *, l
     for _ in range(repeats + 1):
         synchronize(device)
         start = time.perf_counter()
-        model.decode(model.encode(lr), size, literal=literal)
+        model.decode(model.encode(lr), size, literal=literal, queries=queries)
         synchronize(device)
         seconds.append(time.perf_counter() - start)
     seconds = seconds[1:]
@@ -103,20 +111,46 @@ def time_forward(model: Model, lr_size: Size, size: Size, repeats: int = 5, *, l
 
 
 def sweep_time(
-    models: Sequence[str], lr_size: Size, scales: Sequence[float], repeats: int, device: torch.device | str = "cpu"
+    names: Sequence[str],
+    lr_size: Size,
+    sizes: Sequence[Size],
+    repeats: int,
+    device: torch.device | str = "cpu",
+    paths: Sequence[str] = ("literal", "fast"),
 ) -> pd.DataFrame:
     """Time the literal and the fast path of models by name (fresh weights; time does not depend on them).
 
-    Columns: model, scale, path, seconds (median), spread, macs_per_second.
+    Both work in the same bands of output rows, which on a CPU stay in its cache: the ratio is then of the arithmetic alone.
+    Columns: model, scale, rows, columns, path, seconds (median), spread, macs_per_second.
     """
-    jobs = [(name, scale, path) for name in models for scale in scales for path in ("literal", "fast")]
-    rows, built = [], {name: build(name).to(device).eval() for name in models}
-    for name, scale, path in tqdm(jobs, desc="timing"):
-        size, literal = scaled_size(lr_size, scale), path == "literal"
-        timing = time_forward(built[name], lr_size, size, repeats, literal=literal)
+    rows, built = [], {name: build(name).to(device).eval() for name in names}
+    jobs = [(name, check_size(size), path) for name in names for size in sizes for path in paths]
+    for name, size, path in tqdm(jobs, desc="timing"):
+        literal, queries = path == "literal", CPU_QUERIES if torch.device(device).type == "cpu" else None
+        timing = time_forward(
+            built[name], lr_size, size, repeats, literal=literal, queries=queries if literal else None
+        )
         macs = count_macs(built[name], lr_size, size, literal=literal)
-        rows.append((name, scale, path, timing.median, timing.spread, macs / timing.median))
-    return pd.DataFrame(rows, columns=["model", "scale", "path", "seconds", "spread", "macs_per_second"])
+        rows.append((name, size[0] / lr_size[0], *size, path, timing.median, timing.spread, macs / timing.median))
+    return pd.DataFrame(
+        rows, columns=["model", "scale", "rows", "columns", "path", "seconds", "spread", "macs_per_second"]
+    )
+
+
+def growth(costs: pd.DataFrame, column: str = "macs") -> pd.DataFrame:
+    """How a cost grows with the scale s: the least-squares fit  fixed + per_s * s + per_s2 * s^2  for each model, with the
+    largest relative error of the fit, and the exponent d log(cost) / d log(s) between the last two scales.
+
+    For MACs the three terms are what is done once per LR pixel, once per slice, and once per output pixel.
+    """
+    rows = []
+    for model, some in costs.groupby("model", sort=False):
+        s, y = some["scale"].to_numpy(float), some[column].to_numpy(float)
+        terms = np.stack([np.ones_like(s), s, s**2], axis=1) / y[:, None]  # relative errors, so that all scales count
+        fit, *_ = np.linalg.lstsq(terms, np.ones_like(s), rcond=None)
+        exponent = math.log(y[-1] / y[-2]) / math.log(s[-1] / s[-2])
+        rows.append((model, *fit, float(np.abs(terms @ fit - 1).max()), exponent))
+    return pd.DataFrame(rows, columns=["model", "fixed", "per_s", "per_s2", "worst_error", "exponent"])
 
 
 def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = False) -> float:

@@ -1,4 +1,4 @@
-"""The scale slider: drag a scale, see what each method makes of one small image."""
+"""What people look at: one picture enlarged by several models, and the scale slider."""
 
 from __future__ import annotations
 
@@ -10,11 +10,29 @@ import numpy as np
 import torch
 from PIL import Image
 
+from srlib import evaluate
 from srlib.coords import scaled_size
 from srlib.cost import device_of
 from srlib.images import to_tensor, to_uint8
 from srlib.models import Model
-from srlib.report import NAMES, colour, method
+from srlib.report import colour, label
+from srlib.upscale import upscale
+
+
+def enlarge(
+    models: Sequence[Model], original: np.ndarray, scale: float, protocol: str = "benchmark-y"
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Shrink a photograph, RGB uint8, as the protocol does and enlarge it with each model that can.
+
+    Returns what they saw (drawn as large squares, at the size of the result), {model name: its result}, and the original.
+    """
+    small, target = evaluate.make_pair(original, scale, protocol)
+    lr, hr = to_uint8(small), to_uint8(target)
+    rows, columns = (
+        (2 * torch.arange(out) + 1) * n // (2 * out) for n, out in zip(lr.shape[:2], hr.shape[:2], strict=True)
+    )
+    able = [model for model in models if scale in getattr(model.decoder, "scales", (scale,))]
+    return lr[rows][:, columns], {m.name: upscale(lr, size=hr.shape[:2], model=m) for m in able}, hr
 
 
 class Slider:
@@ -57,8 +75,8 @@ class Slider:
             for caption, picture, (name, (image, seconds)) in zip(
                 captions, pictures, self.at(slider.value).items(), strict=True
             ):
-                label = f"<b style='color:{colour(name)}'>{NAMES.get(method(name), name)}</b>"
-                caption.value = f"{label} {image.shape[0]}×{image.shape[1]}, {1000 * seconds:.0f} ms"
+                title = f"<b style='color:{colour(name)}'>{label(name)}</b>"
+                caption.value = f"{title} {image.shape[0]}×{image.shape[1]}, {1000 * seconds:.0f} ms"
                 picture.value = png(image)
 
         slider.observe(draw, names="value")

@@ -110,13 +110,15 @@ def benchmark(
     """Super-resolve every image of the data sets at every scale and score it: one row per image and scale.
 
     model: a name, a weight file, or a model (then its own device is used). datasets: names or folders. limit: only the
-    first images of each set. Columns: model, dataset, image, scale, protocol, psnr (dB), ssim, lr_psnr (dB), seconds (of
-    the forward pass alone). SR images are clamped to [0, 1]; those of networks are not rounded to 8 bits (as LIIF does).
+    first images of each set. A network with fixed scales is run at those only. SR images are clamped to [0, 1]; those of
+    networks are not rounded to 8 bits (as LIIF does). Columns: model, dataset, image, scale, protocol, psnr (dB), ssim,
+    lr_psnr (dB), seconds (of the forward pass alone).
     """
     protocol_named(protocol)
-    scales = [benchmark_scale(s) for s in ([scales] if isinstance(scales, (int, float)) else scales)]
-    datasets = [datasets] if isinstance(datasets, (str, Path)) else datasets
     model = model if isinstance(model, Model) else weights.load(model, device=device)
+    scales = [benchmark_scale(s) for s in ([scales] if isinstance(scales, (int, float)) else scales)]
+    scales = [s for s in scales if s in getattr(model.decoder, "scales", scales)]
+    datasets = [datasets] if isinstance(datasets, (str, Path)) else datasets
     sets = {str(name): data.pictures(name)[:limit] for name in datasets}
     rows = []
     with tqdm(total=sum(map(len, sets.values())) * len(scales), desc=model.name, disable=not progress) as bar:

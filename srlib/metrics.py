@@ -74,3 +74,18 @@ def lr_psnr(sr: Tensor, hr: Tensor, lr_size: Size) -> float:
     antialiased bicubic, neither clamped nor rounded."""
     sr, hr = check_pair(sr, hr, 0)
     return psnr(antialiased(sr, lr_size), antialiased(hr, lr_size))
+
+
+def jumps(image: Tensor, scale: int) -> dict[str, list[float]]:
+    """How the step between neighbouring pixels depends on their place in the LR cell: {"rows": ..., "columns": ...}.
+
+    image (B, 3, H, W) at an integer scale. Entry p of each list: the mean absolute difference between pixel p of a cell
+    and the one before it, in 8-bit steps; entry 0 crosses from one cell into the next. A smooth image has flat lists;
+    seams between groups of pixels show as a peak at 0.
+    """
+    result = {}
+    for name, axis in (("rows", -2), ("columns", -1)):
+        step = image.double().diff(dim=axis).abs().mul(255)
+        place = (torch.arange(step.shape[axis]) + 1) % scale
+        result[name] = [float(step.index_select(axis, (place == p).nonzero()[:, 0]).mean()) for p in range(scale)]
+    return result

@@ -8,12 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from srlib.report import COLOURS, NAMES, colour, method
-
-
-def label(model: str) -> str:
-    name = method(model)
-    return NAMES.get(name, name.replace("diif-", "DIIF ").replace("liif-", "LIIF ").replace("wo-", "w/o "))
+from srlib.cost import growth
+from srlib.report import COLOURS, colour, label
 
 
 def scale_axis(axis: plt.Axes, scales: list[float]) -> None:
@@ -23,40 +19,111 @@ def scale_axis(axis: plt.Axes, scales: list[float]) -> None:
     axis.set_xlabel("scale")
 
 
-def macs_by_scale(costs: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """MACs against scale: counted (literal solid, fast dashed) and printed (circles). `published`: model, scale, macs_T."""
-    figure, axis = plt.subplots(figsize=(6.4, 4.2))
-    for model, rows in costs.groupby("model", sort=False):
-        axis.plot(rows["scale"], rows["macs"] / 1e12, color=colour(model), label=f"{label(model)}, as the paper counts")
-        axis.plot(
-            rows["scale"], rows["macs_fast"] / 1e12, "--", color=colour(model), label=f"{label(model)}, fast path here"
-        )
-        points = published[published["model"] == model]
-        axis.plot(points["scale"], points["macs_T"], "o", color=colour(model), markerfacecolor="white")
-    axis.plot([], [], "o", color="#444", markerfacecolor="white", label="printed in the paper")
-    axis.set_yscale("log")
-    scale_axis(axis, sorted(costs["scale"].unique()))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_ylabel("multiply-accumulates, 10¹²")
-    axis.set_title("Cost of one 320×180 image, EDSR-baseline encoder")
-    axis.legend(fontsize="small")
+def by_scale(
+    costs: pd.DataFrame, columns: dict[str, str], ylabel: str, *, printed: pd.DataFrame | None = None, fits: bool = True
+) -> Figure:
+    """A cost against scale on log axes, one panel for each of `columns` (column -> title).
+
+    Points: counted or measured; lines: fixed + a s + b s^2 fitted to them, or just joined. printed: model, scale and the
+    first column's printed values, as circles.
+    """
+    figure, axes = plt.subplots(1, len(columns), figsize=(1.2 + 4.1 * len(columns), 4.2), sharey=True, squeeze=False)
+    for axis, (column, title) in zip(axes[0], columns.items(), strict=True):
+        fit = growth(costs, column).set_index("model") if fits else None
+        for model, rows in costs.groupby("model", sort=False):
+            s = rows["scale"].to_numpy(float)
+            axis.plot(s, rows[column], "o" if fits else "o-", color=colour(model), markersize=4, label=label(model))
+            if fits:
+                s = np.geomspace(s.min(), s.max(), 60)
+                axis.plot(s, fit.loc[model, "fixed"] + fit.loc[model, "per_s"] * s + fit.loc[model, "per_s2"] * s**2,
+                          color=colour(model))  # fmt: skip
+            if printed is not None and column in printed:
+                points = printed[printed["model"] == model]
+                axis.plot(points["scale"], points[column], "o", markersize=9, color=colour(model), fillstyle="none")
+        if printed is not None and column in printed:
+            axis.plot([], [], "o", markersize=9, color="#444", fillstyle="none", label="printed in the paper")
+        axis.set_yscale("log")
+        scale_axis(axis, sorted(costs["scale"].unique()))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_title(title)
+    axes[0][0].set_ylabel(ylabel)
+    axes[0][0].legend(fontsize="small")
     return figure
 
 
-def time_by_scale(times: pd.DataFrame, title: str) -> Figure:
-    """Seconds against scale, literal dotted and fast solid, with the spread of the repeats."""
-    figure, axis = plt.subplots(figsize=(6.4, 4.2))
-    for (model, path), rows in times.groupby(["model", "path"], sort=False):
-        axis.errorbar(
-            rows["scale"], rows["seconds"], rows["spread"] / 2, color=colour(model), capsize=2, marker=".",
-            linestyle="-" if path == "fast" else ":", label=f"{label(model)}, {path}",
-        )  # fmt: skip
-    axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    scale_axis(axis, sorted(times["scale"].unique()))
-    axis.set_ylabel("seconds per image (median)")
-    axis.set_title(title)
-    axis.legend(fontsize="small")
+def ratios(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
+    """Bars of measured ratios (column `measured`, index: what) beside printed ones (`published`)."""
+    figure, axis = plt.subplots(figsize=(7.2, 0.9 + 0.42 * len(table)))
+    place = np.arange(len(table))[::-1]
+    axis.barh(place + 0.19, table["measured"], 0.36, color=[colour(m) for m in table["model"]], label="measured here")
+    axis.barh(place - 0.19, table["published"], 0.36, color="#c9c9c9", label="in the paper")
+    axis.set_yticks(place, table["what"])
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set(xlabel=xlabel, title=title)
+    axis.grid(axis="y", visible=False)
+    figure.legend(fontsize="small", loc="outside lower center", ncols=2)
+    return figure
+
+
+def quality_and_cost(points: pd.DataFrame, cost: str, xlabel: str) -> Figure:
+    """PSNR against a cost on a log axis, a panel per scale. points: model, scale, psnr and the column `cost`."""
+    scales = sorted(points["scale"].unique())
+    figure, axes = plt.subplots(1, len(scales), figsize=(1 + 2.9 * len(scales), 3.4), squeeze=False)
+    for axis, scale in zip(axes[0], scales, strict=True):
+        rows = points[points["scale"] == scale]
+        for row in rows.itertuples():
+            axis.plot(getattr(row, cost), row.psnr, "o", color=colour(row.model))
+            axis.annotate(label(row.model), (getattr(row, cost), row.psnr), xytext=(5, 4), textcoords="offset points",
+                          fontsize=8)  # fmt: skip
+        axis.set_xscale("log")
+        axis.margins(x=0.35, y=0.15)
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set(title=f"×{scale:g}", xlabel=xlabel)
+    axes[0][0].set_ylabel("PSNR, dB")
+    return figure
+
+
+def crops(rows: dict[str, dict[str, np.ndarray]], width: float = 1.75) -> Figure:
+    """A table of pictures: {row label: {title: picture}}; every row has the same number of pictures."""
+    columns = max(map(len, rows.values()))
+    heights = [
+        width * next(iter(row.values())).shape[0] / next(iter(row.values())).shape[1] + 0.3 for row in rows.values()
+    ]
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=(width * columns + 0.4, sum(heights)), squeeze=False, height_ratios=heights
+    )
+    for line, (name, pictures) in zip(axes, rows.items(), strict=True):
+        for axis in line:
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_frame_on(False)
+        for axis, (title, picture) in zip(line, pictures.items(), strict=False):
+            axis.imshow(picture, interpolation="nearest")
+            axis.set_title(title, fontsize=9)
+        line[0].set_ylabel(name)
+    return figure
+
+
+def seams(profiles: pd.DataFrame) -> Figure:
+    """Mean step between neighbouring pixels against the place in the cell, from `metrics.jumps`: model, axis, place, jump."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+    for axis, (name, title) in zip(
+        axes, {"columns": "from left to right", "rows": "from top to bottom"}.items(), strict=True
+    ):
+        for model, some in profiles[profiles["axis"] == name].groupby("model", sort=False):
+            dark = "#000000" if model == "original" else colour(model)
+            axis.plot(
+                some["place"],
+                some["jump"],
+                marker=".",
+                color=dark,
+                label="original" if model == "original" else label(model),
+            )
+        axis.set(title=title, xlabel="pixel within its LR cell (0: step into the cell)")
+    axes[0].set_ylabel("mean step to the pixel before, 8-bit")
+    axes[0].legend(fontsize="small")
     return figure
 
 
@@ -79,10 +146,10 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
     return figure
 
 
-def ablation_macs(comparison: pd.DataFrame) -> Figure:
+def ablation_macs(table: pd.DataFrame) -> Figure:
     """Counted MACs of each row of DIIF's Table 4 as bars, printed ones as circles."""
-    rows = comparison[comparison["quantity"] == "macs_T"].iloc[::-1]
-    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    rows = table[table["quantity"] == "macs_T"].iloc[::-1]
+    figure, axis = plt.subplots(figsize=(6.4, 3.8))
     axis.barh(rows["method"], rows["measured"], color=[colour(m) for m in rows["model"]], label="counted here")
     axis.plot(
         rows["published"], rows["method"], "o", color="#222", markerfacecolor="white", label="printed in the paper"

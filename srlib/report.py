@@ -14,31 +14,55 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from srlib import files, paths, provenance
-from srlib.models import DECODERS, Model
+from srlib.models import ENCODERS, Model
 
-# The same colour for the same method everywhere (Okabe-Ito, safe for colour-blind readers).
+# The same colour for the same method everywhere (Okabe-Ito, safe for colour-blind readers; variants in shades of their own).
 COLOURS = {
     "bicubic": "#6b6b6b",
+    "x2": "#000000",
+    "x3": "#000000",
+    "x4": "#000000",
+    "x16": "#000000",
+    "metasr": "#e69f00",
     "liif": "#0072b2",
+    "lte": "#56b4e9",
     "diif": "#d55e00",
-    "liif-wo-ensemble": "#56b4e9",
+    "dlte": "#cc79a7",
+    "diinn": "#009e73",
+    "liif-wo-ensemble": "#5b9bc8",
     "liif-wo-unfolding": "#8fb8d6",
     "liif-wo-cell": "#b5cfe0",
-    "diif-wo-ds": "#cc79a7",
-    "diif-wo-se": "#e69f00",
-    "diif-cs": "#009e73",
+    "diif-wo-ds": "#7f3b08",
+    "diif-wo-se": "#f4a582",
+    "diif-x4only": "#b8860b",
+    "diif-cs": "#a50f15",
     "diif-c4f3": "#8c564b",
-    "diif-c2f5": "#b8860b",
+    "diif-c2f5": "#fdae6b",
+    "diinn-a": "#c7e9c0",
+    "diinn-b": "#a1d99b",
+    "diinn-c": "#74c476",
+    "diinn-d": "#41ab5d",
+    "diinn-e": "#238b45",
+    "diinn-f": "#009e73",
 }
-NAMES = {"bicubic": "Bicubic", "liif": "LIIF", "diif": "DIIF"}
+NAMES = {
+    "bicubic": "Bicubic", "x2": "EDSR ×2", "x3": "EDSR ×3", "x4": "EDSR ×4", "metasr": "Meta-SR", "liif": "LIIF", "lte": "LTE",
+    "diif": "DIIF", "dlte": "DLTE", "diinn": "DIINN", "diif-wo-ds": "DIIF w/o ds", "diif-wo-se": "DIIF w/o se",
+    "diif-x4only": "DIIF ×4 only", "diif-cs": "DIIF cs", "diif-c4f3": "DIIF c4+f3", "diif-c2f5": "DIIF c2+f5",
+    "liif-wo-ensemble": "LIIF w/o ensemble", "liif-wo-unfolding": "LIIF w/o unfolding", "liif-wo-cell": "LIIF w/o cell",
+} | {f"diinn-{letter}": f"DIINN ({letter})" for letter in "abcdef"}  # fmt: skip
 
 VERDICTS = ("confirmed", "not confirmed", "not measured")
 
 
 def method(model: str) -> str:
     """The method behind a model's name: 'compact-diif' -> 'diif'."""
-    ends = [name for name in DECODERS if model.endswith(name)]
-    return max(ends, key=len) if ends else model
+    return next((model.removeprefix(e + "-") for e in ENCODERS if model.startswith(e + "-")), model)
+
+
+def label(model: str) -> str:
+    """How people call a model's method: 'compact-diif-cs' -> 'DIIF cs'."""
+    return NAMES.get(method(model), method(model))
 
 
 def colour(model: str) -> str:
@@ -65,9 +89,11 @@ def check(
     unit: str = "",
     at_least: bool = False,
     cause: str = "",
+    paper: str = "",
 ) -> dict:
     """One line of a notebook's conclusion: what was expected, what came out, the gap, the verdict and its likely cause.
 
+    paper: set where the line is a main claim of that paper; the `claims` notebook gathers these.
     within: the largest gap that confirms the claim. at_least: only falling short counts as a gap. A measured None or NaN
     is "not measured", and `cause` should say what is needed.
     """
@@ -76,13 +102,14 @@ def check(
     miss = max(0.0, -gap) if at_least else abs(gap)
     verdict = "not measured" if missing else ("confirmed" if miss <= within + 1e-12 else "not confirmed")
     return {
+        "paper": paper,
         "claim": claim,
         "expected": f"at least {expected:.6g}" if at_least else f"{expected:.6g}",
         "measured": "" if missing else f"{measured:.6g}",
         "gap": "" if missing else f"{gap:+.4g}",
         "unit": unit,
         "verdict": verdict,
-        "likely cause": cause,
+        "likely cause": "" if verdict == "confirmed" else cause,
     }
 
 
@@ -111,7 +138,7 @@ class Run:
 
     def conclude(self, checks: Sequence[dict], models: Sequence[Model] = (), device: str = "cpu") -> pd.DataFrame:
         """Save the conclusion and the origin of everything in the folder; returns the conclusion for display."""
-        columns = ["claim", "expected", "measured", "gap", "unit", "verdict", "likely cause"]
+        columns = ["paper", "claim", "expected", "measured", "gap", "unit", "verdict", "likely cause"]
         frame = self.table("checks", pd.DataFrame(list(checks), columns=columns))
         origin = {
             "notebook": self.notebook,
@@ -129,6 +156,7 @@ class Run:
 
 def show(frame: pd.DataFrame, digits: int | dict[str, int] = 2):
     """A table for the page: given digits, empty cells as an en dash, no index, verdicts coloured."""
+    frame = frame.reset_index(drop=True)
     numeric = frame.select_dtypes("number").columns
     formats = {c: f"{{:.{digits.get(c, 2) if isinstance(digits, dict) else digits}f}}" for c in numeric}
     formats |= {c: "{:g}" for c in numeric if c in ("scale", "images", "n")}
@@ -141,6 +169,25 @@ def show(frame: pd.DataFrame, digits: int | dict[str, int] = 2):
     if "verdict" in frame:
         styled = styled.map(lambda v: look.get(v, ""), subset=["verdict"])
     return styled.set_properties(**{"text-align": "left", "white-space": "pre-wrap"})
+
+
+def wide(table: pd.DataFrame, quantity: str, digits: int = 2):
+    """One quantity of a results table as the paper prints it: a row per method and model, a column per data set and scale,
+    measured numbers with the published ones in brackets."""
+
+    def cell(row) -> str:
+        measured, printed = (f"{v:.{digits}f}" if pd.notna(v) else "" for v in (row["measured"], row["published"]))
+        return f"{measured or '–'} ({printed})" if printed else measured
+
+    some = table[(table["quantity"] == quantity) & (table["measured"].notna() | table["published"].notna())]
+    if some.empty:
+        return some
+    some = some.assign(cell=some.apply(cell, axis=1), model=some["model"].fillna("not measured"))
+    columns = ["dataset", "scale"] if (some["dataset"] != "").any() else ["scale"]
+    result = some.pivot_table("cell", ["method", "model"], columns, aggfunc="first", sort=False).fillna("")
+    return result.sort_index(axis=1, level="scale", sort_remaining=False).style.format_index(
+        "{:g}", axis=1, level="scale"
+    )
 
 
 def side_by_side(

@@ -102,7 +102,12 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("notebook", nargs="?", help=", ".join(notebooks()))
     parser.add_argument("--out", help="folder for its results; default results/interactive/NOTEBOOK")
     parser.add_argument(
-        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="Python literals or text"
+        "-p",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="NAME VALUE",
+        help="or NAME=VALUE; Python literals or text",
     )
     parser.add_argument("--json", default="{}", help="parameters as a JSON object")
     parser.add_argument("--summary", metavar="FOLDER", help="print what lies in a results folder")
@@ -116,6 +121,14 @@ def literal(text: str) -> object:
         return text
 
 
+def pair(words: list[str]) -> tuple[str, object]:
+    """-p NAME VALUE or -p NAME=VALUE."""
+    name, *rest = words[0].split("=", 1) if len(words) == 1 else words
+    if len(rest) != 1:
+        raise ValueError(f"-p takes NAME VALUE or NAME=VALUE, got {' '.join(words)!r}")
+    return name, literal(rest[0])
+
+
 def main(words: list[str]) -> int:
     choice = parse(words or ["--help"])
     if choice.summary:
@@ -123,7 +136,7 @@ def main(words: list[str]) -> int:
             print(summary(choice.summary).to_string(index=False, na_rep=""))
         return 0
     try:
-        parameters = json.loads(choice.json) | {name: literal(value) for name, value in choice.p}
+        parameters = json.loads(choice.json) | dict(map(pair, choice.p))
         out = choice.out or paths.RESULTS / "interactive" / str(choice.notebook)
         content = execute(str(choice.notebook), out, parameters)
     except ValueError as error:

@@ -5,7 +5,7 @@ from PIL import Image
 
 from srlib import data
 from srlib.encoders import EDSR
-from srlib.models import DECODERS, Model, bicubic
+from srlib.models import DECODERS, TAILS, Model, bicubic
 
 
 def tiny(decoder: str, seed: int = 0) -> Model:
@@ -14,7 +14,8 @@ def tiny(decoder: str, seed: int = 0) -> Model:
         return bicubic()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Model(f"tiny-{decoder}", EDSR(8, 1), DECODERS[decoder](8, 16)).eval()
+        make = TAILS[decoder](8) if decoder in TAILS else DECODERS[decoder](8, 16)
+        return Model(f"tiny-{decoder}", EDSR(8, 1), make).eval()
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from conftest import tiny
 import srlib
 from srlib import models
 from srlib.coords import TRAINED_SCALE, Grid
-from srlib.models import DECODERS, NAMES
+from srlib.models import DECODERS, TAILS
 from srlib.models.bicubic import taps
+from srlib.models.metasr import axis
 
 # fractional, anisotropic, odd, below x1 on one axis and on both, x1, x30, one pixel
 SIZES = [
@@ -38,7 +39,7 @@ def test_fast_equals_literal(decoder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("edsr-baseline", "rdn-liif", "rdn-diif"))])
+@pytest.mark.parametrize("name", [f"{e}-{d}" for e in ("edsr-baseline", "rdn") for d in DECODERS])
 def test_fast_equals_literal_at_full_size(name):
     model = srlib.build(name, seed=0).eval()
     with torch.no_grad():
@@ -143,6 +144,135 @@ def test_diif_against_its_definition(decoder, size):
             assert torch.allclose(image[0, :, k, l], expected, atol=1e-5)
 
 
+def pixel(k, s):
+    """(code, relative coordinate) of output pixel k on one axis: the nearest code, its cell spanning [-1, 1]."""
+    i = int((k + 0.5) / s)
+    return i, 2 * ((k + 0.5) / s - i) - 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("decoder", ["diinn", *(f"diinn-{letter}" for letter in "abcde")])
+@pytest.mark.parametrize("size", [(15, 29), (18, 28)])
+def test_diinn_against_its_definition(decoder, size):
+    model = tiny(decoder)
+    d, features = model.decoder, model.encode(torch.rand(1, 3, 6, 7))
+    image, padded = model.decode(features, size), F.pad(features, (1, 1, 1, 1))
+    for k, l in itertools.product((0, 7, size[0] - 1), (0, 13, 22)):  # noqa: E741
+        (i, row), (j, column) = pixel(k, size[0] / 6), pixel(l, size[1] / 7)
+        z, p = padded[0, :, i : i + 3, j : j + 3].reshape(-1), torch.tensor([row, column, 42 / (size[0] * size[1])])
+        if decoder[-2:] in ("-a", "-c", "-e"):
+            p = torch.sin(d.initial.weight @ p + d.initial.bias)
+            z = p * z
+        m = torch.relu(d.modulation[0](z))
+        s = m * torch.sin(d.synthesis[0](p))
+        for w, v in zip(d.modulation[1:], d.synthesis[1:], strict=True):
+            before = m if decoder[-2:] in ("-a", "-b") else torch.cat([m if decoder[-2:] in ("-c", "-d") else s, z])
+            m = torch.relu(w(before))
+            s = m * torch.sin(v(s))
+        assert torch.allclose(image[0, :, k, l], d.last(s) * 0.5 + 0.5, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(15, 29), (24, 14), (40, 50)])
+def test_metasr_against_its_definition(size):
+    model = tiny("metasr")
+    features = model.encode(torch.rand(1, 3, 6, 7))
+    image, padded = model.decode(features, size), F.pad(features, (1, 1, 1, 1))
+    for k, l in itertools.product((0, 7, size[0] - 1), (0, 13, size[1] - 1)):  # noqa: E741
+        y, x = k * 6 / size[0], l * 7 / size[1]  # the pixel's top-left corner, in LR pixels
+        v = torch.tensor([y - int(y), x - int(x), 6 / size[0]])
+        code = padded[0, :, int(y) : int(y) + 3, int(x) : int(x) + 3].reshape(-1)
+        expected = code @ model.decoder.filters(v).view(-1, 3)
+        assert torch.allclose(image[0, :, k, l], expected * 0.5 + 0.5, atol=1e-5)
+
+
+def bilinear_pixel(image, y, x):
+    (h, w), (y, x) = image.shape[-2:], (max(0, y), max(0, x))
+    a, b = min(y, h - 1), min(x, w - 1)
+    i, j = min(int(a), h - 2), min(int(b), w - 2)
+    t, u = a - i, b - j
+    rows = (1 - t) * image[0, :, i] + t * image[0, :, i + 1]
+    return (1 - u) * rows[:, j] + u * rows[:, j + 1]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(15, 29), (42, 35)])
+def test_lte_against_its_definition(size):
+    model = tiny("lte")
+    d, lr = model.decoder, torch.rand(1, 3, 6, 7)
+    features = model.encode(lr)
+    image, coef, freq = model.decode(features, size), d.coef(features[:, :-3]), d.freq(features[:, :-3])
+    s = [size[0] / 6, size[1] / 7]
+    cell = torch.tensor([2 / s[0], 2 / s[1]]) * max(s[0] / 4, 1)
+    for k, l in itertools.product((3, 7, 10), (5, 13, 22)):  # away from the border, where look-ups are clamped  # noqa: E741
+        y, x = (k + 0.5) / s[0] - 0.5, (l + 0.5) / s[1] - 0.5
+        total, rgb = 0.0, 0.0
+        for i, j in itertools.product((math.floor(y), math.floor(y) + 1), (math.floor(x), math.floor(x) + 1)):
+            pairs = freq[0, :, i, j].view(-1, 2)
+            inner = math.pi * (pairs[:, 0] * 2 * (y - i) + pairs[:, 1] * 2 * (x - j) + d.phase(cell))
+            area = (1 - abs(y - i)) * (1 - abs(x - j))
+            rgb = rgb + area * d.mlp(coef[0, :, i, j] * torch.cat([inner.cos(), inner.sin()]))
+            total += area
+        expected = rgb / total * 0.5 + 0.5 + bilinear_pixel(lr - 0.5, y, x)
+        assert torch.allclose(image[0, :, k, l], expected, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(15, 29), (42, 24)])
+def test_dlte_against_its_definition(size):
+    model = tiny("dlte")
+    d, lr = model.decoder, torch.rand(1, 3, 6, 7)
+    features = model.encode(lr)
+    image = model.decode(features, size)
+    coef, freq = (F.pad(conv(features[:, :-3]), (1, 1, 1, 1)) for conv in (d.coef, d.freq))
+    (sy, sx), widest = (size[0] / 6, size[1] / 7), math.ceil(size[1] / 7)
+    cell = torch.tensor([max(2 / sy, 0.5), max(2 / sx, 0.5)])
+    for k, l in itertools.product((0, 7, size[0] - 1), (0, 13, size[1] - 1)):  # noqa: E741
+        (i, row), (j, column) = pixel(k, sy), pixel(l, sx)
+        start = math.ceil(j * sx - 0.5)
+        first, last = (2 * ((start + n + 0.5) / sx - j) - 1 for n in (0, widest - 1))
+        vector, total = 0.0, 0.0
+        for vy, vx in itertools.product((-1, 1), (-1, 1)):
+            a, b = i + (vy > 0), j + (vx > 0)
+            at = [plane[0, :, a : a + 2, b : b + 2].reshape(-1) for plane in (coef, freq)]
+            pairs = at[1].view(-1, 2)
+            inner = pairs[:, 0] * 2 * (row - vy) + pairs[:, 1] * (first + last - 2 * vx) + d.phase(cell)
+            z = torch.relu(d.coarse(at[0] * torch.cat([(math.pi * inner).cos(), (math.pi * inner).sin()])))
+            area = abs((row + vy) * (column + vx)) + 1e-9
+            vector, total = vector + area * z, total + area
+        rgb = d.fine(torch.cat([vector / total, torch.tensor([row, column])]))
+        y, x = (k + 0.5) / sy - 0.5, (l + 0.5) / sx - 0.5
+        assert torch.allclose(image[0, :, k, l], rgb * 0.5 + 0.5 + bilinear_pixel(lr - 0.5, y, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("tail", list(TAILS))
+def test_fixed_scales_make_their_size_only(tail, monkeypatch):
+    model = tiny(tail).requires_grad_(False)
+    features = model.encode(torch.rand(2, 3, 9, 7))
+    for scale in model.decoder.scales:
+        size = (9 * scale, 7 * scale)
+        whole = model.decode(features, size)
+        assert whole.shape == (2, 3, *size)
+        assert torch.allclose(model.decode(features, size, queries=3 * 7 * scale), whole, atol=1e-6)
+        rows = torch.tensor([0, 9 * scale - 1, 5])
+        assert torch.allclose(model.decode(features, size, rows=rows), whole[:, :, rows], atol=1e-6)
+        grid = Grid((9, 7), size, top=0, left=1, columns=(4 * scale, 5 * scale))
+        window = torch.cat([b for _, b in model.decode_bands(features[:, :, :, 1:], grid, torch.arange(scale))], dim=2)
+        assert torch.allclose(window, whole[:, :, :scale, 4 * scale : 5 * scale], atol=1e-6)
+    with pytest.raises(ValueError, match=r"enlarges by .* only"):
+        model.decode(features, (20, 20))
+
+
+@pytest.mark.parametrize("size", [(32, 40), (12, 15), (29, 37), (90, 90)])
+def test_metasr_takes_the_cheaper_of_its_two_ways(size):
+    """Few phases: filters per phase; many: content at LR resolution. Both must be reached by these sizes."""
+    phases = [len(axis(n, out).offsets) for n, out in ((8, size[0]), (10, size[1]))]
+    model = tiny("metasr").requires_grad_(False)
+    ways = srlib.cost.count_macs(model, (8, 10), size, literal=False, part="decoder")
+    by_phase = math.prod(phases) * (3 * 16 + 16 * 216 + 80 * 216)
+    assert (ways == by_phase) == (math.prod(phases) * (80 + 16) <= 16 * 80)
+
+
 def test_bicubic_is_torchs_antialiased_bicubic():
     model, image = tiny("bicubic"), torch.rand(2, 3, 9, 13)
     for size in ((20, 31), (5, 40), (3, 3), (9, 13)):
@@ -161,7 +291,23 @@ def test_bicubic_is_torchs_antialiased_bicubic():
         ("edsr-baseline-diif-c4f3", 1_814_595, 594_179),
         ("edsr-baseline-diif-c2f5", 1_814_595, 594_179),
         ("edsr-baseline-diif-wo-ds", 1_571_148, 350_732),
+        ("edsr-baseline-metasr", 1_665_536, 445_120),
+        ("edsr-baseline-lte", 1_714_243, 493_827),
+        ("edsr-baseline-dlte", 1_558_979, 338_563),
+        ("edsr-baseline-diinn", 2_207_043, 986_627),
+        ("edsr-baseline-diinn-f", 2_207_043, 986_627),
+        ("edsr-baseline-diinn-a", 1_913_667, 544_259 + 148_992),
+        ("edsr-baseline-diinn-b", 1_764_675, 544_259),
+        ("edsr-baseline-diinn-c", 2_356_035, 986_627 + 148_992),
+        ("edsr-baseline-diinn-d", 2_207_043, 986_627),
+        ("edsr-baseline-diinn-e", 2_356_035, 986_627 + 148_992),
+        ("edsr-baseline-x2", 1_369_859, 149_443),
+        ("edsr-baseline-x3", 1_554_499, 334_083),
+        ("edsr-baseline-x4", 1_517_571, 297_155),
         ("rdn-liif", 22_320_835, 346_883),
+        ("rdn-x2", 22_123_395, 149_443),
+        ("rdn-x3", 22_308_035, 334_083),
+        ("rdn-x4", 22_271_107, 297_155),
     ],
 )
 def test_parameter_counts_are_the_papers(name, everything, decoder):
@@ -194,7 +340,7 @@ def test_unknown_names_list_the_nearest(name, near):
 def test_every_name_is_listed():
     table = srlib.available()
     assert list(table.columns) == ["model", "encoder", "decoder", "parameters", "weights"]
-    assert {"bicubic", "compact-liif", "rdn-diif-c2f5"} <= set(table["model"])
+    assert {"bicubic", "compact-liif", "rdn-diif-c2f5", "rdn-diinn-a", "edsr-baseline-x3"} <= set(table["model"])
     assert set(table[table["weights"]]["model"]) >= {"bicubic", "compact-liif", "compact-diif"}
 
 

@@ -147,6 +147,6 @@ def test_a_run_can_start_from_another_models_encoder(tmp_path):
 def test_fixed_scales_train_on_their_scales(tmp_path):
     settings = train.Settings("compact-x234", steps=2, **SMALL | {"scales": (2.0, 4.0), "scale_step": 1.0})
     log = train.fit(settings, tmp_path, progress=False)
-    assert {"psnr_x2", "psnr_x3", "psnr_x4"} <= set(log) and np.isfinite(log["loss"]).all()
+    assert {"psnr_x2", "psnr_x3", "psnr_x4"} <= set(log) and (log["loss"] < 2).all()
     with pytest.raises(ValueError, match="enlarges by 2 only"):
         train.fit(train.Settings("compact-x2", **SMALL), tmp_path / "x", progress=False)

@@ -38,6 +38,7 @@ DECODERS: dict[str, Callable[[int, int], nn.Module]] = {
     "diif": DIIF,
     "diif-wo-ds": FixedSliceDIIF,
     "diif-wo-se": partial(DIIF, ensemble=False),
+    "diif-x4only": DIIF,  # trained at x4 only
     "diif-cs": partial(DIIF, slicing="constant"),
     "diif-c4f3": partial(DIIF, coarse=4, fine=3),
     "diif-c2f5": partial(DIIF, coarse=2, fine=5),
@@ -103,16 +104,25 @@ class Model(nn.Module):
             features = torch.cat([features, image.to(features.dtype)], dim=1)
         return features
 
-    def decode(self, features: Tensor, size: Size, *, literal: bool = False, rows: Tensor | None = None) -> Tensor:
+    def decode(
+        self,
+        features: Tensor,
+        size: Size,
+        *,
+        literal: bool = False,
+        rows: Tensor | None = None,
+        queries: int | None = None,
+    ) -> Tensor:
         """features (B, C, h, w) from `encode` -> (B, 3, H, W), not clamped; any size, decoded in bands of rows.
 
         literal: follow the paper's equations one by one (the slow reference); otherwise the fast exact path.
         rows: int64 indices of the output rows wanted, (R,); then the result is (B, 3, R, W).
+        queries: output pixels to decode at a time; by default what suits the path and the device.
         """
         grid = Grid(tuple(features.shape[-2:]), check_size(size))
         rows = torch.arange(grid.size[0]) if rows is None else rows
-        bands = self.decode_bands(features, grid, rows, literal=literal)
-        if self.band_queries(features, literal) >= UNBOUNDED:
+        bands = self.decode_bands(features, grid, rows, literal=literal, queries=queries)
+        if (queries or self.band_queries(features, literal)) >= UNBOUNDED:
             return next(bands)[1]
         out = features.new_empty(features.shape[0], 3, len(rows), grid.size[1])
         for first, band in bands:
@@ -120,12 +130,12 @@ class Model(nn.Module):
         return out
 
     def decode_bands(
-        self, features: Tensor, grid: Grid, rows: Tensor, *, literal: bool = False
+        self, features: Tensor, grid: Grid, rows: Tensor, *, literal: bool = False, queries: int | None = None
     ) -> Iterator[tuple[int, Tensor]]:
         """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, columns)), bounded in memory."""
         paint = (self.decoder.literal if literal else self.decoder.fast)(features, grid)
         rows = rows.cpu()
-        queries = self.band_queries(features, literal) // features.shape[0]
+        queries = (queries or self.band_queries(features, literal)) // features.shape[0]
         for first, end in bands(len(rows), grid.width, queries):
             yield first, paint(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean
 
