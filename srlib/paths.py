@@ -23,6 +23,10 @@ def weight_folders() -> list[Path]:
 
 
 def shown(path: Path) -> str:
-    """A path as people read it: relative to the repository where it lies inside."""
+    """A path as people read it, and as it may be published: relative to the repository or to $SRLIB_DATA."""
     path = Path(path)
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+    if path.is_relative_to(ROOT):
+        return path.relative_to(ROOT).as_posix()
+    if path.is_relative_to(data()):
+        return "$SRLIB_DATA/" + path.relative_to(data()).as_posix()
+    return str(path)

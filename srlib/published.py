@@ -194,6 +194,11 @@ def printed_macs(macs: float) -> float:
     return macs / 1e12 if macs >= 1e12 else macs / 1e9 / 1024
 
 
+def macs_of(printed: float) -> float:
+    """What `printed_macs` printed, back in multiply-accumulates."""
+    return printed * 1e12 if printed >= 1 else printed * 1024 * 1e9
+
+
 def printed_kilo(parameters: int) -> float:
     """Decoder parameters in the "K" that DIIF's tables print: (millions of parameters) x 1024."""
     return parameters / 1e6 * 1024
@@ -207,14 +212,14 @@ def agreement(table: pd.DataFrame) -> tuple[int, int, str]:
     return int(np.sum(compared["agrees"] == True)), len(compared) - len(known), words  # noqa: E712
 
 
-def order(measured: pd.Series, printed: pd.Series) -> tuple[int, int, str]:
-    """(pairs of methods in the printed order, pairs in all, the differing ones in words) of two series with one index."""
+def order(measured: pd.Series, printed: pd.Series, resolution: float = 0.0) -> tuple[int, int, str]:
+    """(pairs of methods in the printed order, pairs in all, the differing ones in words) of two series with one index.
+
+    Pairs whose printed values differ by no more than `resolution`, the last printed digit, have no order.
+    """
     both = pd.concat({"measured": measured, "printed": printed}, axis=1).dropna()
+    here, there = both["measured"], both["printed"]
     pairs = [(a, b) for i, a in enumerate(both.index) for b in both.index[i + 1 :]]
-    pairs = [(a, b) for a, b in pairs if both["printed"][a] != both["printed"][b]]
-    wrong = [
-        (a, b)
-        for a, b in pairs
-        if (both["printed"][a] < both["printed"][b]) != (both["measured"][a] < both["measured"][b])
-    ]
+    pairs = [(a, b) for a, b in pairs if abs(there[a] - there[b]) > resolution + 1e-9]
+    wrong = [(a, b) for a, b in pairs if (there[a] < there[b]) != (here[a] < here[b])]
     return len(pairs) - len(wrong), len(pairs), ", ".join(f"{a} and {b}" for a, b in wrong)

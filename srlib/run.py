@@ -92,7 +92,8 @@ def summary(folder: str | Path, names: list[str] | None = None) -> pd.DataFrame:
             verdicts = pd.read_csv(place / "checks.csv")["verdict"].value_counts()
             row |= {v: int(verdicts.get(v, 0)) for v in ("confirmed", "not confirmed", "not measured")}
         elif (place / f"{name}.ipynb").exists():
-            row["state"] = "FAILED, traceback in its .ipynb"
+            failed = '"output_type": "error"' in (place / f"{name}.ipynb").read_text()
+            row["state"] = "FAILED, traceback in its .ipynb" if failed else "not finished"
         rows.append(row | {"results": paths.shown(place.resolve())})
     return pd.DataFrame(rows)
 

@@ -41,3 +41,12 @@ def test_reference_runs_are_whole():
     for name in run.notebooks():
         checks = pd.read_csv(REFERENCE / name / "checks.csv")
         assert len(checks) and (REFERENCE / name / "run.json").exists()
+
+
+def test_no_path_of_a_machine_is_published():
+    for place in [
+        *paths.RESULTS.glob("reference/**/*.csv"),
+        *paths.RESULTS.glob("reference/**/*.json"),
+        *paths.NOTEBOOKS.glob("*.ipynb"),
+    ]:
+        assert not re.search(r"(?<![\w$.])/(?:home|root|work|tmp|Users|mnt|opt)/", place.read_text()), place

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from srlib import files, paths, report, run
+from srlib import files, paths, published, report, run
 
 PROFILES = {p.stem: yaml.safe_load(p.read_text()) for p in (paths.ROOT / "profiles").glob("*.yaml")}
 
@@ -131,10 +131,11 @@ def test_every_notebook_runs_and_concludes(smoke, name):
     assert '"output_type": "error"' not in text
 
 
-def test_cost_tables_come_out(smoke):
-    checks = pd.read_csv(smoke / "diif_cost" / "checks.csv")
-    tables = checks[checks["claim"].str.startswith("Table")]
-    assert len(tables) == 3 and (tables["verdict"] == "confirmed").all()
+@pytest.mark.parametrize("name", ["diif_table1", "diif_table3", "diif_table4"])
+def test_costs_come_out(smoke, name):
+    checks = pd.read_csv(smoke / name / "checks.csv")
+    printed = checks[checks["claim"].str.startswith("cells that come out to the printed digits")]
+    assert len(printed) == 1 and (printed["verdict"] == "confirmed").all()
 
 
 def test_an_unchanged_notebook_is_not_run_again(smoke, no_sets):
@@ -147,4 +148,19 @@ def test_an_unchanged_notebook_is_not_run_again(smoke, no_sets):
 def test_summary_lists_every_notebook(smoke, capsys):
     table = run.summary(smoke)
     assert set(table["notebook"]) == set(run.notebooks()) and (table["state"] == "done").all()
-    assert run.main(["--summary", str(smoke)]) == 0 and "diif_cost" in capsys.readouterr().out
+    assert run.main(["--summary", str(smoke)]) == 0 and "diif_table3" in capsys.readouterr().out
+
+
+def test_every_results_table_has_the_schema(smoke):
+    tables = [path for path in smoke.glob("*/table*.csv") if path.parent.name.startswith(("diif", "diinn"))]
+    assert len(tables) == 9
+    for path in tables:
+        table = pd.read_csv(path)
+        assert list(table.columns) == published.SCHEMA
+        assert (table.loc[table["measured"].isna(), "note"].str.len() > 10).all(), path
+
+
+def test_claims_gathers_the_other_notebooks(smoke):
+    claims = pd.read_csv(smoke / "claims" / "claims.csv")
+    assert set(claims["paper"]) == {"DIIF", "DIINN"} and set(claims["verdict"]) <= set(report.VERDICTS)
+    assert {"diif_table1", "diif_table3", "diinn_tables", "diinn_table5"} <= set(claims["notebook"])
