@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srlib.cost import growth
 from srlib.report import COLOURS, colour, label
@@ -72,12 +72,12 @@ def quality_and_cost(points: pd.DataFrame, cost: str, xlabel: str) -> Figure:
     figure, axes = plt.subplots(1, len(scales), figsize=(1 + 2.9 * len(scales), 3.4), squeeze=False)
     for axis, scale in zip(axes[0], scales, strict=True):
         rows = points[points["scale"] == scale]
-        for row in rows.itertuples():
-            axis.plot(getattr(row, cost), row.psnr, "o", color=colour(row.model))
-            axis.annotate(label(row.model), (getattr(row, cost), row.psnr), xytext=(5, 4), textcoords="offset points",
-                          fontsize=8)  # fmt: skip
+        for model, x, y in zip(rows["model"], rows[cost], rows["psnr"], strict=True):
+            axis.plot(x, y, "o", color=colour(model))
+            axis.annotate(label(model), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
         axis.set_xscale("log")
         axis.margins(x=0.35, y=0.15)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set(title=f"×{scale:g}", xlabel=xlabel)
