@@ -38,7 +38,7 @@ class Settings:
     decoded, as whole output rows drawn at random (whole slices, as DIIF needs; LIIF draws the same number of single pixels).
     schedule: "cosine" to zero, or "halving", at every fifth of the run. precision: "auto" is bf16 autocast where the device
     has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model, else its
-    encoder.
+    encoder. stop: end after this step, the learning rate still high, as a start for other runs; 0 is after `steps`.
     """
 
     model: str
@@ -55,6 +55,7 @@ class Settings:
     precision: str = "auto"
     seed: int = 0
     init: str = ""
+    stop: int = 0
 
     def __post_init__(self):
         if self.schedule not in ("cosine", "halving"):
@@ -64,10 +65,17 @@ class Settings:
         for name in ("steps", "batch", "patch", "pixels"):
             if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
+        if int(self.stop) != self.stop or not 0 <= self.stop <= self.steps:
+            raise ValueError(f"stop must be a step of the {self.steps}, or 0 for the last, got {self.stop!r}")
         if self.scale_step < 0 or not math.isfinite(self.scale_step):
             raise ValueError(f"scale_step must be 0 (any scale) or positive, got {self.scale_step!r}")
         if not (0 < self.scales[0] <= self.scales[1] < math.inf):
             raise ValueError(f"scales must be (smallest, largest), positive and finite, got {self.scales!r}")
+
+    @property
+    def end(self) -> int:
+        """The step after which the run is complete."""
+        return self.stop or self.steps
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
@@ -200,14 +208,14 @@ def fit(
             weights.fill(model, encoder | fresh, settings.init)
         origin = {"init": before.origin | weights.training_of(settings.init)}
     step, log, losses, spent = read_state(folder / "state.pt", settings, model, optimizer)
-    images = Images(settings, device, progress) if step < settings.steps else None
+    images = Images(settings, device, progress) if step < settings.end else None
     scales = getattr(model.decoder, "scales", (2, 4))
     pairs = validation_pairs(scales, device)
     commit = provenance.commit()
 
     started, saved = time.monotonic() - spent, time.monotonic()
-    end = min(settings.steps, stop_at or settings.steps)
-    bar = tqdm(total=settings.steps, initial=step, desc=settings.model, disable=not progress, smoothing=0.02)
+    end = min(settings.end, stop_at or settings.end)
+    bar = tqdm(total=settings.end, initial=step, desc=settings.model, disable=not progress, smoothing=0.02)
     try:
         while step < end:
             for group in optimizer.param_groups:
@@ -223,12 +231,12 @@ def fit(
             losses.append(loss.detach())
             step += 1
             bar.update()
-            if step % log_every == 0 or step == settings.steps:
+            if step % log_every == 0 or step == settings.end:
                 mean = float(np.mean([float(x) for x in losses]))
                 if not math.isfinite(mean):
                     raise FloatingPointError(f"the loss is {mean} at step {step}; lower lr (now {settings.lr})")
                 row = {"step": step, "loss": mean, "lr": settings.rate(step - 1)}
-                if step % valid_every == 0 or step == settings.steps:
+                if step % valid_every == 0 or step == settings.end:
                     row |= validate(model, pairs)
                     psnrs = ", ".join(f"x{scale} {row[f'psnr_x{scale}']:.2f} dB" for scale in scales)
                     bar.set_postfix_str(f"loss {mean:.4f}, {psnrs}")
@@ -240,7 +248,7 @@ def fit(
     finally:
         bar.close()
     write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started)
-    if step == settings.steps:
+    if step == settings.end:
         last = log[-1]
         weights.save(
             model,

@@ -89,9 +89,10 @@ def test_dragging_the_slider_changes_the_pictures(lab, page):
         page.screenshot(path=f"{folder}/scale_slider.png")
 
 
-def test_the_quickstart_runs_without_an_error(lab, page):
-    run_all(page, lab, "quickstart")
+@pytest.mark.parametrize("notebook", ["quickstart", "diif_table4", "diif_figure7", "diinn_figure4", "claims"])
+def test_a_notebook_runs_without_an_error(lab, page, notebook):
+    run_all(page, lab, notebook)
     page.get_by_text("Expected, measured, gap").last.scroll_into_view_if_needed()
     assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/quickstart.png")
+        page.screenshot(path=f"{folder}/{notebook}.png")

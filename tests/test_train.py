@@ -150,3 +150,13 @@ def test_fixed_scales_train_on_their_scales(tmp_path):
     assert {"psnr_x2", "psnr_x3", "psnr_x4"} <= set(log) and (log["loss"] < 2).all()
     with pytest.raises(ValueError, match="enlarges by 2 only"):
         train.fit(train.Settings("compact-x2", **SMALL), tmp_path / "x", progress=False)
+
+
+def test_a_run_can_stop_with_a_high_rate(tmp_path):
+    settings = train.Settings("compact-liif", steps=6, stop=3, **SMALL)
+    log = train.fit(settings, tmp_path, progress=False, log_every=1)
+    whole = train.fit(train.Settings("compact-liif", steps=6, **SMALL), tmp_path / "b", progress=False, log_every=1)
+    pd.testing.assert_frame_equal(log[["step", "loss", "lr"]], whole[["step", "loss", "lr"]][:3])
+    assert (tmp_path / "compact-liif.safetensors").exists()
+    with pytest.raises(ValueError, match="stop must be a step of the 6"):
+        train.Settings("compact-liif", steps=6, stop=7)
