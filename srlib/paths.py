@@ -10,6 +10,7 @@ NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
 WEIGHTS = ROOT / "data" / "weights"  # shipped with the repository
 PUBLISHED = Path(__file__).resolve().parent / "published"
+RECIPES = Path(__file__).resolve().parent / "recipes.toml"
 
 
 def data() -> Path:

@@ -11,6 +11,7 @@ import dataclasses
 import math
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -309,21 +310,31 @@ def read_state(
     return state["step"], state["log"], state["losses"], state["seconds"]
 
 
-def arguments() -> Iterator[tuple[str, dict]]:
-    """Command-line options from the fields of Settings."""
+def recipe(model: str) -> dict:
+    """The settings in recipes.toml for a model, without `model` itself; empty if it has none."""
+    recipes = tomllib.loads(paths.RECIPES.read_text())
+    found = [r for r in [recipes.get(model), *(s for s in recipes["suite"] if model in s["models"])] if r is not None]
+    settings = {name: value for name, value in (found[0] if found else {}).items() if name != "models"}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+
+
+def arguments(defaults: dict) -> Iterator[tuple[str, dict]]:
+    """Command-line options from the fields of Settings, with a model's recipe as defaults."""
     for field in dataclasses.fields(Settings):
+        default = defaults.get(field.name, None if field.default is dataclasses.MISSING else field.default)
         if field.name in ("exclude", "scales"):
-            yield field.name, {"nargs": "*", "type": float if field.name == "scales" else str, "default": field.default}
+            yield field.name, {"nargs": "*", "type": float if field.name == "scales" else str, "default": default}
         else:
-            default = field.default if field.default is not dataclasses.MISSING else None
             kind = {"int": int, "float": float}.get(str(field.type), str)
-            yield field.name, {"type": kind, "default": default, "required": default is None}
+            yield field.name, {"type": kind, "default": default, "required": field.default is dataclasses.MISSING}
 
 
 def main(words: list[str]) -> int:
-    """python -m srlib train --model compact-diif [--steps 6000 ...]: train or resume in runs/{model}."""
+    """python -m srlib train --model compact-diif [--steps 6000 ...]: train by its recipe, or resume, in runs/{model}."""
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--model", default="")
     parser = argparse.ArgumentParser(prog="python -m srlib train", description="Train a model, or resume its run.")
-    for name, options in arguments():
+    for name, options in arguments(recipe(first.parse_known_args(words)[0].model)):
         parser.add_argument(f"--{name}", **options)
     parser.add_argument("--folder", help="default: runs/{model}")
     parser.add_argument("--device", default="auto")

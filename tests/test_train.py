@@ -160,3 +160,13 @@ def test_a_run_can_stop_with_a_high_rate(tmp_path):
     assert (tmp_path / "compact-liif.safetensors").exists()
     with pytest.raises(ValueError, match="stop must be a step of the 6"):
         train.Settings("compact-liif", steps=6, stop=7)
+
+
+def test_every_recipe_is_a_run(capsys):
+    assert train.recipe("compact-diif")["init"] == "compact-x234" and train.recipe("rdn-lte") == {}
+    for model in ("compact-x234", *(m for m in srlib.models.NAMES if train.recipe(m))):
+        settings = train.Settings(model, **train.recipe(model))
+        srlib.models.split_name(settings.model)
+    options = dict(train.arguments(train.recipe("compact-x234")))
+    assert options["stop"]["default"] == 9000 and options["batch"]["default"] == 16 and options["model"]["required"]
+    assert train.main(["--model", "compact-lif"]) == 1 and "compact-liif" in capsys.readouterr().err
