@@ -35,8 +35,9 @@ def count_parameters(model: Model, part: str = "all") -> int:
 def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True, *, part: str = "all") -> int:
     """Multiply-accumulates of the convolutions and linear layers of one image. part: "all", "encoder" or "decoder".
 
-    literal: of the equations as they stand, which is what papers count; False: of the fast path that runs. (Products of
-    two computed matrices, such as Meta-SR's of codes and predicted filters, belong to no layer and are left out.)
+    literal: of the equations as they stand, which is what papers count: products of two computed matrices, such as
+    Meta-SR's of codes and predicted filters, belong to no layer and are left out. False: of the fast path that runs, those
+    products included.
     Counted by running the model on the meta device, which computes and stores nothing, so any size takes seconds.
     """
     (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
@@ -47,17 +48,17 @@ def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True, *,
     with torch.no_grad():
         with FlopCounterMode(display=False) as counter:
             features = shadow.encode(torch.empty(1, 3, h, w, device="meta"))
-        counts["encoder"] = of_layers(counter)
+        counts["encoder"] = macs_seen(counter, layers_only=literal)
         with FlopCounterMode(display=False) as counter:
             shadow.decode(features, size, literal=literal)
-        counts["decoder"] = of_layers(counter)
+        counts["decoder"] = macs_seen(counter, layers_only=literal)
     return counts["encoder"] + counts["decoder"] if part == "all" else counts[part]
 
 
-def of_layers(counter: FlopCounterMode) -> int:
-    """Multiply-accumulates that a counter saw in convolutions and linear layers."""
+def macs_seen(counter: FlopCounterMode, *, layers_only: bool) -> int:
+    """Multiply-accumulates that a counter saw; layers_only: in convolutions and linear layers."""
     counts = counter.get_flop_counts().get("Global", {})
-    return sum(flops for operator, flops in counts.items() if operator is not torch.ops.aten.bmm) // 2
+    return sum(flops for operator, flops in counts.items() if not (layers_only and operator is torch.ops.aten.bmm)) // 2
 
 
 def sweep(models: Sequence[str], lr_size: Size, scales: Sequence[float], *, fast: bool = True) -> pd.DataFrame:
