@@ -147,10 +147,11 @@ def growth(costs: pd.DataFrame, column: str = "macs") -> pd.DataFrame:
     """
     rows = []
     for model, some in costs.groupby("model", sort=False):
+        some = some.sort_values("scale")
         s, y = some["scale"].to_numpy(float), some[column].to_numpy(float)
         terms = np.stack([np.ones_like(s), s, s**2], axis=1) / y[:, None]  # relative errors, so that all scales count
         fit, *_ = np.linalg.lstsq(terms, np.ones_like(s), rcond=None)
-        exponent = math.log(y[-1] / y[-2]) / math.log(s[-1] / s[-2])
+        exponent = math.log(y[-1] / y[-2]) / math.log(s[-1] / s[-2]) if len(s) > 1 else math.nan
         rows.append((model, *fit, float(np.abs(terms @ fit - 1).max()), exponent))
     return pd.DataFrame(rows, columns=["model", "fixed", "per_s", "per_s2", "worst_error", "exponent"])
 

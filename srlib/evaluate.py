@@ -117,7 +117,13 @@ def benchmark(
     protocol_named(protocol)
     model = model if isinstance(model, Model) else weights.load(model, device=device)
     scales = [benchmark_scale(s) for s in ([scales] if isinstance(scales, (int, float)) else scales)]
-    scales = [s for s in scales if s in getattr(model.decoder, "scales", scales)]
+    if hasattr(model.decoder, "scales"):
+        if PROTOCOLS[protocol].lr == "antialiased":
+            raise ValueError(
+                f"{model.name} makes whole multiples of its input only, and protocol {protocol!r} does not crop images to "
+                "them; score it with benchmark-y or div2k"
+            )
+        scales = [s for s in scales if s in model.decoder.scales]
     datasets = [datasets] if isinstance(datasets, (str, Path)) else datasets
     sets = {str(name): data.pictures(name)[:limit] for name in datasets}
     rows = []
@@ -131,6 +137,20 @@ def benchmark(
                     rows.append(score(model, picture.name, name, hr, scale, protocol, provided))
                     bar.update()
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def suite(
+    models: Sequence[Model],
+    datasets: Sequence[str],
+    scales: Sequence[float],
+    protocol: str,
+    *,
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """`benchmark` of several models, one table; empty, with its columns, where there is nothing to run."""
+    parts = [benchmark(model, datasets, scales, protocol, limit=limit) for model in models if len(datasets)]
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
 
 @torch.inference_mode()

@@ -9,7 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srlib.cost import growth
-from srlib.report import COLOURS, colour, label
+from srlib.report import COLOURS, colour, label, labels
+
+
+def line(model: str) -> str:
+    """Solid for compact models, dashed for EDSR-baseline, dotted for RDN."""
+    return "--" if model.startswith("edsr") else ":" if model.startswith("rdn") else "-"
 
 
 def scale_axis(axis: plt.Axes, scales: list[float]) -> None:
@@ -74,7 +79,9 @@ def quality_and_cost(points: pd.DataFrame, cost: str, xlabel: str) -> Figure:
         rows = points[points["scale"] == scale]
         for model, x, y in zip(rows["model"], rows[cost], rows["psnr"], strict=True):
             axis.plot(x, y, "o", color=colour(model))
-            axis.annotate(label(model), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
+            axis.annotate(
+                labels(list(rows["model"]))[model], (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8
+            )
         axis.set_xscale("log")
         axis.margins(x=0.35, y=0.15)
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -129,7 +136,7 @@ def seams(profiles: pd.DataFrame) -> Figure:
 
 def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
     """Mean PSNR gain over bicubic against scale, a panel per data set."""
-    sets = list(scores["dataset"].unique())
+    sets, names = list(scores["dataset"].unique()), labels(list(scores["model"].unique()))
     figure, axes = plt.subplots(1, len(sets), figsize=(1.2 + 3.1 * len(sets), 3.6), squeeze=False, sharey=True)
     for axis, name in zip(axes[0], sets, strict=True):
         rows = scores[scores["dataset"] == name]
@@ -137,7 +144,7 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
         for model, some in rows.groupby("model", sort=False):
             if model != baseline:
                 gain = some["psnr"].to_numpy() - base.reindex(some["scale"]).to_numpy()
-                axis.plot(some["scale"], gain, marker="o", color=colour(model), label=label(model))
+                axis.plot(some["scale"], gain, line(model), marker="o", color=colour(model), label=names[model])
         axis.axhline(0, color=COLOURS["bicubic"], label="Bicubic")
         scale_axis(axis, sorted(rows["scale"].unique()))
         axis.set_title(f"{name} ({int(rows['images'].max())} images)")

@@ -42,7 +42,7 @@ def read(path: Path, fill: Fill) -> Model:
     except Exception as error:  # torch raises many kinds: pickle.UnpicklingError, RuntimeError, EOFError, ...
         raise ValueError(
             f"{path}: not read: damaged, or a pickle with more than tensors and plain values in it, which could run code "
-            f"({type(error).__name__})"
+            f"({type(error).__name__}: {' '.join(str(error).split())[:300]})"
         ) from error
     content = content if isinstance(content, dict) else {}
     spec, state = content.get("model"), content.get("state_dict")

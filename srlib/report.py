@@ -14,7 +14,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from srlib import files, paths, provenance
-from srlib.models import ENCODERS, Model
+from srlib.models import ENCODERS, Model, split_name
+from srlib.models import NAMES as MODELS
 
 # The same colour for the same method everywhere (Okabe-Ito, safe for colour-blind readers; variants in shades of their own).
 COLOURS = {
@@ -63,6 +64,20 @@ def method(model: str) -> str:
 def label(model: str) -> str:
     """How people call a model's method: 'compact-diif-cs' -> 'DIIF cs'."""
     return NAMES.get(method(model), method(model))
+
+
+def labels(models: Sequence[str]) -> dict[str, str]:
+    """`label` of each model, with the encoder where two models share a method."""
+    methods = [method(m) for m in models]
+    return {
+        m: label(m) + (f" ({split_name(m)[0]})" if methods.count(method(m)) > 1 and m in MODELS else "") for m in models
+    }
+
+
+def encoders(models: Sequence[str | Model]) -> list[str]:
+    """The encoders behind models or model names, each once; files and bicubic have none here."""
+    names = [m.name if isinstance(m, Model) else m for m in models]
+    return list(dict.fromkeys(split_name(name)[0] for name in names if name in MODELS and name != "bicubic"))
 
 
 def colour(model: str) -> str:

@@ -34,8 +34,9 @@ def upscale(
     kind, clamped. scale: one number, or (vertical, horizontal); any positive value, also below 1. size: (rows, columns)
     instead of a scale. model: a name with weights at hand, a weight file, or a model (its device is used).
     Memory: an LR image with a side over `tile` pixels is worked through in tiles with exactly the margin that the model
-    sees, so the result does not depend on them, and only a tile and the result are held (a tile of 512 needs about 0.4 GB
-    with EDSR-baseline, 2.5 GB with RDN, whose margins are 131 pixels).
+    sees, so the result does not depend on them, and only a tile and the result are held (a tile of 512 needs 0.5 GB
+    with EDSR-baseline and LIIF or DIIF, up to 1.8 GB with decoders that keep more at LR size, 2.5 GB with RDN, whose
+    margins are 131 pixels).
     ValueError or TypeError for bad images, scales, sizes and names; FileNotFoundError for missing weights.
     """
     if (scale is None) == (size is None):

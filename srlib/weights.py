@@ -17,7 +17,7 @@ from torch import Tensor
 
 from srlib import paths, released
 from srlib.files import sha256, whole
-from srlib.models import ALIASES, NAMES, Model, build, split_name, unknown
+from srlib.models import ALIASES, NAMES, Model, build, unknown
 from srlib.provenance import choose_device
 
 FORMAT = "srlib-1"
@@ -26,7 +26,10 @@ SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
 
 def save(model: Model, path: str | os.PathLike, *, training: dict, data: dict, metrics: dict, commit: str) -> None:
     """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit."""
-    split_name(model.name)  # ValueError for a model that could not be loaded by this name again
+    with torch.device("meta"):
+        expected = build(model.name).state_dict()  # ValueError for a name that could not be loaded again
+    if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in model.state_dict().items()}:
+        raise ValueError(f"not saved: this {model.name} has other sizes than the one that its name builds")
     header = {
         "format": FORMAT,
         "model": model.name,
@@ -124,6 +127,11 @@ def load_present(
             models.append(load(name, device=device))
         except FileNotFoundError as error:
             absent[str(name)] = str(error)
+    names = [model.name for model in models]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(
+            f"{', '.join(sorted(twice))} would be measured twice: results go by model name, so name one file of each"
+        )
     return models, absent
 
 

@@ -65,7 +65,7 @@ def test_measured_beside_published():
     empty = table[table["measured"].isna()]
     assert len(empty) + 2 == len(published.cells("diif", 2)) and (empty["note"] != "").all()
     assert (empty.loc[empty["dataset"] == "B100", "note"] == "fetch B100").all()
-    assert empty["note"].str.contains("needs rdn-dlte among the models, Set14").any()
+    assert empty["note"].str.contains("rdn-dlte on Set14 at").any()
 
 
 def test_every_published_cell_names_a_model():

@@ -373,8 +373,9 @@ def test_bad_size_is_refused(size):
         tiny("diif")(torch.rand(1, 3, 4, 4), size)
 
 
-def test_bf16_and_float64_run():
-    model, image = tiny("diif"), torch.rand(1, 3, 6, 6)
+@pytest.mark.parametrize("decoder", list(DECODERS))
+def test_bf16_and_float64_run(decoder):
+    model, image = tiny(decoder), torch.rand(1, 3, 6, 6)
     with torch.no_grad():
         exact = model.double()(image.double(), (15, 15))
         with torch.autocast("cpu", torch.bfloat16):

@@ -299,6 +299,7 @@ class FixedSliceDIIF(nn.Module):
                 for y, (i, row) in row_tables.items():
                     for x, (j, column) in column_tables.items():
                         here = (i - grid.top).clamp(0, held - 1), (j - grid.left).clamp(0, wide_held - 1)
+                        row, column = (t.to(self.mlp[0].weight.dtype) for t in (row, column))
                         z = first_layer(*(t.to(features.device) for t in (*here, row, column)))
                         area = (row[:, None] * column).abs() + 1e-9  # (I, w, M, 4)
                         corners[y, x] = rest(z).unflatten(-1, (tau, 3)), area.to(features.device)

@@ -74,7 +74,7 @@ class DIINN(nn.Module):
 
     def position(self, row: Tensor, column: Tensor, grid: Grid) -> Tensor:
         """p: (R,) and (W,) relative coordinates -> (R, W, 3)."""
-        pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1)
+        pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1).to(self.last.weight.dtype)
         return F.pad(pair, (0, 1), value=grid.lr[0] * grid.lr[1] / (grid.size[0] * grid.size[1]))
 
     def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:

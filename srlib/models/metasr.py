@@ -60,7 +60,7 @@ class MetaSR(nn.Module):
 
     def inputs(self, row: Tensor, column: Tensor, grid: Grid) -> Tensor:
         """Eq 5: offsets (R,) and (W,) -> (R, W, 3). The released network is told the vertical scale."""
-        pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1)
+        pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1).to(self.filters[0].weight.dtype)
         return F.pad(pair, (0, 1), value=grid.lr[0] / grid.size[0])
 
     def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
