@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from srlib import files, paths, provenance
-from srlib.models import ENCODERS, Model, split_name
+from srlib.models import DECODERS, ENCODERS, Model, split_name
 from srlib.models import NAMES as MODELS
 
 # The same colour for the same method everywhere (Okabe-Ito, safe for colour-blind readers; variants in shades of their own).
@@ -75,9 +75,9 @@ def labels(models: Sequence[str]) -> dict[str, str]:
 
 
 def encoders(models: Sequence[str | Model]) -> list[str]:
-    """The encoders behind models or model names, each once; files and bicubic have none here."""
+    """The encoders behind arbitrary-scale models or their names, each once; files and bicubic have none here."""
     names = [m.name if isinstance(m, Model) else m for m in models]
-    return list(dict.fromkeys(split_name(name)[0] for name in names if name in MODELS and name != "bicubic"))
+    return list(dict.fromkeys(split_name(name)[0] for name in names if name in MODELS and method(name) in DECODERS))
 
 
 def colour(model: str) -> str:
