@@ -47,7 +47,8 @@ COLOURS = {
     "diinn-f": "#009e73",
 }
 NAMES = {
-    "bicubic": "Bicubic", "x2": "EDSR ×2", "x3": "EDSR ×3", "x4": "EDSR ×4", "metasr": "Meta-SR", "liif": "LIIF", "lte": "LTE",
+    "bicubic": "Bicubic", "x2": "EDSR ×2", "x3": "EDSR ×3", "x4": "EDSR ×4", "x234": "EDSR ×2 ×3 ×4",
+    "metasr": "Meta-SR", "liif": "LIIF", "lte": "LTE",
     "diif": "DIIF", "dlte": "DLTE", "diinn": "DIINN", "diif-wo-ds": "DIIF w/o ds", "diif-wo-se": "DIIF w/o se",
     "diif-x4only": "DIIF ×4 only", "diif-cs": "DIIF cs", "diif-c4f3": "DIIF c4+f3", "diif-c2f5": "DIIF c2+f5",
     "liif-wo-ensemble": "LIIF w/o ensemble", "liif-wo-unfolding": "LIIF w/o unfolding", "liif-wo-cell": "LIIF w/o cell",

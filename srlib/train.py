@@ -312,9 +312,7 @@ def read_state(
 
 def recipe(model: str) -> dict:
     """The settings in recipes.toml for a model, without `model` itself; empty if it has none."""
-    recipes = tomllib.loads(paths.RECIPES.read_text())
-    found = [r for r in [recipes.get(model), *(s for s in recipes["suite"] if model in s["models"])] if r is not None]
-    settings = {name: value for name, value in (found[0] if found else {}).items() if name != "models"}
+    settings = tomllib.loads(paths.RECIPES.read_text()).get(model, {})
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
