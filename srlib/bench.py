@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Sequence
 
 import pandas as pd
@@ -44,14 +43,8 @@ def decoding_time(
     """Median seconds of decoding one image, after a warm-up; `queries` overrides the literal path's batch."""
     device = cost.device_of(model)
     features = model.encode(torch.rand(1, 3, *lr_size, device=device))
-    seconds = []
-    for _ in range(repeats + 1):
-        cost.synchronize(device)
-        start = time.perf_counter()
-        model.decode(features, size, literal=literal, queries=queries)
-        cost.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+    call = lambda: model.decode(features, size, literal=literal, queries=queries)  # noqa: E731
+    return statistics.median(cost.stopwatch(call, repeats, device))
 
 
 def speed(

@@ -9,7 +9,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +87,18 @@ class Timing(NamedTuple):
     spread: float
 
 
+def stopwatch(call: Callable[[], object], repeats: int, device: torch.device) -> list[float]:
+    """Seconds of each of `repeats` calls after one to warm up, device-synchronised."""
+    seconds = []
+    for _ in range(repeats + 1):
+        synchronize(device)
+        start = time.perf_counter()
+        call()
+        synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
 @torch.inference_mode()
 def time_forward(
     model: Model, lr_size: Size, size: Size, repeats: int = 5, *, literal: bool = False, queries: int | None = None
@@ -100,14 +112,7 @@ def time_forward(
         raise ValueError(f"repeats must be at least 1, got {repeats}")
     device = device_of(model)
     lr = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(0)).to(device)
-    seconds = []
-    for _ in range(repeats + 1):
-        synchronize(device)
-        start = time.perf_counter()
-        model.decode(model.encode(lr), size, literal=literal, queries=queries)
-        synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    seconds = seconds[1:]
+    seconds = stopwatch(lambda: model.decode(model.encode(lr), size, literal=literal, queries=queries), repeats, device)
     low, high = (statistics.quantiles(seconds, n=4)[i] for i in (0, 2)) if repeats > 1 else (seconds[0], seconds[0])
     return Timing(statistics.median(seconds), high - low)
 
@@ -218,17 +223,8 @@ def gemm_rate(size: int = 2048, repeats: int = 5, device: torch.device | str = "
     device = torch.device(device)
     a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
     image, kernel = a.view(1, 32, size // 32, size).permute(0, 3, 1, 2), b[:, :, None, None]
-    rates = []
-    for multiply in (lambda: a @ b, lambda: F.conv2d(image, kernel)):
-        seconds = []
-        for _ in range(repeats + 1):
-            synchronize(device)
-            start = time.perf_counter()
-            multiply()
-            synchronize(device)
-            seconds.append(time.perf_counter() - start)
-        rates.append(size**3 / statistics.median(seconds[1:]))
-    return max(rates)
+    ways = lambda: a @ b, lambda: F.conv2d(image, kernel)
+    return max(size**3 / statistics.median(stopwatch(multiply, repeats, device)) for multiply in ways)
 
 
 def device_of(model: Model) -> torch.device:

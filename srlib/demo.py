@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from srlib import evaluate
-from srlib.coords import scaled_size
+from srlib.coords import owners, scaled_size
 from srlib.cost import device_of
 from srlib.images import to_tensor, to_uint8
 from srlib.models import Model
@@ -28,9 +28,7 @@ def enlarge(
     """
     small, target = evaluate.make_pair(original, scale, protocol)
     lr, hr = to_uint8(small), to_uint8(target)
-    rows, columns = (
-        (2 * torch.arange(out) + 1) * n // (2 * out) for n, out in zip(lr.shape[:2], hr.shape[:2], strict=True)
-    )
+    rows, columns = (owners(n, out) for n, out in zip(lr.shape[:2], hr.shape[:2], strict=True))
     able = [model for model in models if scale in getattr(model.decoder, "scales", (scale,))]
     return lr[rows][:, columns], {m.name: upscale(lr, size=hr.shape[:2], model=m) for m in able}, hr
 

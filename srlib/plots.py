@@ -87,6 +87,7 @@ def quality_and_cost(points: pd.DataFrame, cost: str, xlabel: str) -> Figure:
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.tick_params(axis="x", labelrotation=30)
         axis.set(title=f"×{scale:g}", xlabel=xlabel)
     axes[0][0].set_ylabel("PSNR, dB")
     return figure

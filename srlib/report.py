@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -204,19 +203,3 @@ def wide(table: pd.DataFrame, quantity: str, digits: int = 2):
     return result.sort_index(axis=1, level="scale", sort_remaining=False).style.format_index(
         "{:g}", axis=1, level="scale"
     )
-
-
-def side_by_side(
-    images: dict[str, np.ndarray], *, crop: tuple[int, int, int, int] | None = None, width: float = 3.0
-) -> Figure:
-    """Images with their titles in a row; crop = (top, left, height, width) in pixels of images of one size."""
-    h, w = crop[2:] if crop else next(iter(images.values())).shape[:2]
-    figure, axes = plt.subplots(1, len(images), figsize=(width * len(images), width * h / w + 0.4), squeeze=False)
-    for axis, (title, image) in zip(axes[0], images.items(), strict=True):
-        if crop:
-            top, left, h, w = crop
-            image = image[top : top + h, left : left + w]
-        axis.imshow(image, interpolation="nearest")
-        axis.set_title(title)
-        axis.axis("off")
-    return figure
