@@ -39,7 +39,8 @@ class Settings:
     decoded, as whole output rows drawn at random (whole slices, as DIIF needs; LIIF draws the same number of single pixels).
     schedule: "cosine" to zero, or "halving", at every fifth of the run. precision: "auto" is bf16 autocast where the device
     has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model, else its
-    encoder. stop: end after this step, the learning rate still high, as a start for other runs; 0 is after `steps`.
+    encoder. encoder_rate: the encoder's learning rate is `lr` times this; below 1 for an encoder that is trained already.
+    beta2: Adam's. stop: end after this step, the learning rate still high; 0 is after `steps`.
     """
 
     model: str
@@ -52,6 +53,8 @@ class Settings:
     scale_step: float = 0.0
     pixels: int = 48 * 48
     lr: float = 1e-3
+    encoder_rate: float = 1.0
+    beta2: float = 0.999
     schedule: str = "cosine"
     precision: str = "auto"
     seed: int = 0
@@ -68,6 +71,12 @@ class Settings:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
         if int(self.stop) != self.stop or not 0 <= self.stop <= self.steps:
             raise ValueError(f"stop must be a step of the {self.steps}, or 0 for the last, got {self.stop!r}")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"lr must be positive and finite, got {self.lr!r}")
+        if not 0 <= self.encoder_rate < math.inf:
+            raise ValueError(f"encoder_rate must be 0 (a frozen encoder) or positive, got {self.encoder_rate!r}")
+        if not 0 < self.beta2 < 1:
+            raise ValueError(f"beta2 must lie between 0 and 1, got {self.beta2!r}")
         if self.scale_step < 0 or not math.isfinite(self.scale_step):
             raise ValueError(f"scale_step must be 0 (any scale) or positive, got {self.scale_step!r}")
         if not (0 < self.scales[0] <= self.scales[1] < math.inf):
@@ -190,12 +199,13 @@ def fit(
     folder: gets state.pt (every `save_every` seconds and at the end; to resume), log.csv and, when the run is
     complete, {model}.safetensors. A run killed at any moment loses at most `save_every` seconds plus one step.
     resume: False forgets a run that is there. stop_at: leave after this step, as an interruption would.
-    ValueError if the folder holds a run with other settings.
+    ValueError if the folder holds a run with other settings; only `stop` may change, so that a run can go on past it.
     """
     device, folder = torch.device(device), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model = build(settings.model, seed=settings.seed).to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, betas=(0.9, 0.999))
+    groups = [{"params": list(model.encoder.parameters())}, {"params": list(model.decoder.parameters())}]
+    optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, settings.beta2))
     if not resume:
         (folder / "state.pt").unlink(missing_ok=True)
     origin = {}
@@ -219,8 +229,8 @@ def fit(
     bar = tqdm(total=settings.end, initial=step, desc=settings.model, disable=not progress, smoothing=0.02)
     try:
         while step < end:
-            for group in optimizer.param_groups:
-                group["lr"] = settings.rate(step)
+            for group, factor in zip(optimizer.param_groups, (settings.encoder_rate, 1.0), strict=True):
+                group["lr"] = factor * settings.rate(step)
             lr, hr, rows = images.batch(settings, step)
             lr = lr.contiguous(memory_format=torch.channels_last)
             with autocast(settings, device):
@@ -301,7 +311,9 @@ def read_state(
     except Exception as error:
         raise ValueError(f"{path}: damaged checkpoint ({type(error).__name__}); remove it to start over") from error
     now = asdict(settings)
-    if differing := [f"{k} was {before.get(k)!r}, now {now[k]!r}" for k in now if before.get(k) != now[k]]:
+    if differing := [
+        f"{k} was {before.get(k)!r}, now {now[k]!r}" for k in now if before.get(k) != now[k] and k != "stop"
+    ]:
         raise ValueError(
             f"{path} is a run with other settings ({'; '.join(differing)}); use another folder or remove it"
         )

@@ -158,14 +158,31 @@ def test_a_run_can_stop_with_a_high_rate(tmp_path):
     whole = train.fit(train.Settings("compact-liif", steps=6, **SMALL), tmp_path / "b", progress=False, log_every=1)
     pd.testing.assert_frame_equal(log[["step", "loss", "lr"]], whole[["step", "loss", "lr"]][:3])
     assert (tmp_path / "compact-liif.safetensors").exists()
+    on = train.fit(train.Settings("compact-liif", steps=6, **SMALL), tmp_path, progress=False, log_every=1)
+    pd.testing.assert_frame_equal(on[["step", "loss", "lr"]], whole[["step", "loss", "lr"]])
     with pytest.raises(ValueError, match="stop must be a step of the 6"):
         train.Settings("compact-liif", steps=6, stop=7)
+
+
+def test_a_trained_encoder_can_learn_slowly_or_not_at_all(tmp_path):
+    start = srlib.models.build("compact-liif", seed=0)
+    for rate in (0.0, 0.1):
+        settings = train.Settings("compact-liif", steps=2, encoder_rate=rate, beta2=0.99, **SMALL)
+        train.fit(settings, tmp_path / str(rate), progress=False)
+    still, slow = (state["model"] for state in states(tmp_path / "0.0", tmp_path / "0.1"))
+    before = start.state_dict()
+    assert all(torch.equal(still[k], before[k]) == k.startswith("encoder.") for k in before)
+    moved = {k: float((slow[k] - before[k]).abs().max()) for k in before}
+    assert 0 < moved["encoder.head.0.weight"] < 0.2 * moved["decoder.mlp.0.weight"]
+    for wrong in ({"encoder_rate": -1.0}, {"beta2": 1.0}, {"lr": 0.0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            train.Settings("compact-liif", **wrong)
 
 
 def test_every_recipe_is_a_run(capsys):
     recipes = [model for model in srlib.models.NAMES if train.recipe(model)]
     assert recipes == ["compact-x234"] and train.recipe("rdn-lte") == {}
-    assert train.Settings("compact-x234", **train.recipe("compact-x234")).end == 9000
+    assert train.Settings("compact-x234", **train.recipe("compact-x234")).end == 18000
     options = dict(train.arguments(train.recipe("compact-x234")))
-    assert options["stop"]["default"] == 9000 and options["batch"]["default"] == 16 and options["model"]["required"]
+    assert options["steps"]["default"] == 18000 and options["batch"]["default"] == 16 and options["model"]["required"]
     assert train.main(["--model", "compact-lif"]) == 1 and "compact-liif" in capsys.readouterr().err
