@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 from srlib import data, metrics, paths, provenance, resize, weights
 from srlib.files import whole
 from srlib.images import to_tensor
-from srlib.models import Model, build
+from srlib.models import NAMES, Model, build
 
 VALIDATION = ("astronaut", "chelsea", "coffee", "rocket")  # embedded photographs, in no training or benchmark set
 
@@ -39,8 +39,9 @@ class Settings:
     decoded, as whole output rows drawn at random (whole slices, as DIIF needs; LIIF draws the same number of single pixels).
     schedule: "cosine" to zero, or "halving", at every fifth of the run. precision: "auto" is bf16 autocast where the device
     has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model, else its
-    encoder. encoder_rate: the encoder's learning rate is `lr` times this; below 1 for an encoder that is trained already.
-    beta2: Adam's. stop: end after this step, the learning rate still high; 0 is after `steps`.
+    encoder. For an encoder that is trained already: it stays as it is for the first `frozen` steps, which then take half the
+    time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. stop: end after this step, the learning rate still
+    high; 0 is after `steps`.
     """
 
     model: str
@@ -53,6 +54,7 @@ class Settings:
     scale_step: float = 0.0
     pixels: int = 48 * 48
     lr: float = 1e-3
+    frozen: int = 0
     encoder_rate: float = 1.0
     beta2: float = 0.999
     schedule: str = "cosine"
@@ -71,10 +73,12 @@ class Settings:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
         if int(self.stop) != self.stop or not 0 <= self.stop <= self.steps:
             raise ValueError(f"stop must be a step of the {self.steps}, or 0 for the last, got {self.stop!r}")
-        if not 0 < self.lr < math.inf:
-            raise ValueError(f"lr must be positive and finite, got {self.lr!r}")
+        if not 0 <= self.lr < math.inf:
+            raise ValueError(f"lr must be finite and not negative, got {self.lr!r}")
+        if int(self.frozen) != self.frozen or not 0 <= self.frozen <= self.steps:
+            raise ValueError(f"frozen must be a number of the {self.steps} steps, got {self.frozen!r}")
         if not 0 <= self.encoder_rate < math.inf:
-            raise ValueError(f"encoder_rate must be 0 (a frozen encoder) or positive, got {self.encoder_rate!r}")
+            raise ValueError(f"encoder_rate must be finite and not negative, got {self.encoder_rate!r}")
         if not 0 < self.beta2 < 1:
             raise ValueError(f"beta2 must lie between 0 and 1, got {self.beta2!r}")
         if self.scale_step < 0 or not math.isfinite(self.scale_step):
@@ -218,11 +222,12 @@ def fit(
             fresh = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("encoder.")}
             weights.fill(model, encoder | fresh, settings.init)
         origin = {"init": before.origin | weights.training_of(settings.init)}
-    step, log, losses, spent = read_state(folder / "state.pt", settings, model, optimizer)
+    step, log, losses, spent, commits = read_state(folder / "state.pt", settings, model, optimizer)
     images = Images(settings, device, progress) if step < settings.end else None
     scales = getattr(model.decoder, "scales", (2, 4))
     pairs = validation_pairs(scales, device)
-    commit = provenance.commit()
+    if step < settings.end:
+        commits = list(dict.fromkeys([*commits, provenance.commit()]))
 
     started, saved = time.monotonic() - spent, time.monotonic()
     end = min(settings.end, stop_at or settings.end)
@@ -234,7 +239,9 @@ def fit(
             lr, hr, rows = images.batch(settings, step)
             lr = lr.contiguous(memory_format=torch.channels_last)
             with autocast(settings, device):
-                sr = model.decode(model.encode(lr), hr.shape[-2:], rows=rows)
+                with torch.set_grad_enabled(step >= settings.frozen):
+                    features = model.encode(lr)
+                sr = model.decode(features, hr.shape[-2:], rows=rows)
             loss = (sr.float() - hr[:, :, rows.to(device)]).abs().mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -254,20 +261,23 @@ def fit(
                 log.append(row | {"seconds": round(time.monotonic() - started, 1)})
                 losses = []
             if time.monotonic() - saved > save_every:
-                write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started)
+                write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started, commits)
                 saved = time.monotonic()
     finally:
         bar.close()
-    write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started)
+    file = folder / f"{settings.model}.safetensors"
+    if images is None and file.exists():
+        return pd.DataFrame(log)
+    write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started, commits)
     if step == settings.end:
         last = log[-1]
         weights.save(
             model,
-            folder / f"{settings.model}.safetensors",
+            file,
             training=asdict(settings) | {"seconds": last["seconds"], "device": provenance.device_name(device)},
             data={"set": settings.data, "without": list(settings.exclude)} | origin,
             metrics={"validation": "luma PSNR, embedded photographs"} | {f"x{s}": last[f"psnr_x{s}"] for s in scales},
-            commit=commit,
+            commit=", ".join(commits),
         )
     return pd.DataFrame(log)
 
@@ -281,6 +291,7 @@ def write_state(
     log: list[dict],
     losses: list[Tensor | float],
     seconds: float,
+    commits: list[str],
 ) -> None:
     """state.pt and log.csv, each whole or not at all. `losses`: of the steps since the last line of the log."""
     state = {
@@ -291,6 +302,7 @@ def write_state(
         "log": log,
         "losses": [float(x) for x in losses],
         "seconds": seconds,
+        "commits": commits,
     }
     with whole(folder / "state.pt") as temporary:
         torch.save(state, temporary)
@@ -301,10 +313,13 @@ def write_state(
 
 def read_state(
     path: Path, settings: Settings, model: Model, optimizer: torch.optim.Optimizer
-) -> tuple[int, list[dict], list[float], float]:
-    """Fill model and optimizer from state.pt if it is there: (step, log, losses, seconds). ValueError for other settings."""
+) -> tuple[int, list[dict], list[float], float, list[str]]:
+    """Fill model and optimizer from state.pt if it is there: (step, log, losses, seconds, commits of the code that ran).
+
+    ValueError for other settings.
+    """
     if not path.exists():
-        return 0, [], [], 0.0
+        return 0, [], [], 0.0, []
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         before = state["settings"]
@@ -319,13 +334,46 @@ def read_state(
         )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    return state["step"], state["log"], state["losses"], state["seconds"]
+    return state["step"], state["log"], state["losses"], state["seconds"], state["commits"]
+
+
+@torch.no_grad()
+def ship(folder: str | Path, name: str, to: str | Path = paths.WEIGHTS) -> Path:
+    """Put a complete run's weights and log into `to`: in half precision where that costs less than 0.005 dB on validation.
+
+    FileNotFoundError if the run in `folder` is not complete.
+    """
+    file = Path(folder) / f"{name}.safetensors"
+    model, header = weights.load(file), weights.header(file)
+    pairs = validation_pairs(getattr(model.decoder, "scales", (2, 4)), torch.device("cpu"))
+    whole_precision = validate(model, pairs)
+    for tensor in model.state_dict().values():
+        tensor.copy_(tensor.half())
+    halved = validate(model, pairs)
+    cost = max(abs(halved[scale] - whole_precision[scale]) for scale in halved)
+    half = cost < 0.005
+    path = Path(to) / file.name
+    weights.save(
+        model if half else weights.load(file), path, half=half, training=header["training"], data=header["data"],
+        metrics=header["metrics"] | {"half precision": f"{half}: changes them by {cost:.1g} dB"}, commit=header["commit"],
+    )  # fmt: skip
+    with whole(path.with_suffix(".csv")) as temporary:
+        temporary.write_bytes((Path(folder) / "log.csv").read_bytes())
+    return path
+
+
+def suites() -> dict[str, dict]:
+    """recipes.toml: suites of models that are trained alike."""
+    return tomllib.loads(paths.RECIPES.read_text())
 
 
 def recipe(model: str) -> dict:
-    """The settings in recipes.toml for a model, without `model` itself; empty if it has none."""
-    settings = tomllib.loads(paths.RECIPES.read_text()).get(model, {})
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    """The settings in recipes.toml for a model, without `model` itself: its suite's, and its own on top. Empty if none."""
+    for suite in suites().values():
+        if model in suite["models"]:
+            settings = suite["settings"] | suite.get(model, {})
+            return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    return {}
 
 
 def arguments(defaults: dict) -> Iterator[tuple[str, dict]]:
@@ -343,20 +391,42 @@ def main(words: list[str]) -> int:
     """python -m srlib train --model compact-diif [--steps 6000 ...]: train by its recipe, or resume, in runs/{model}."""
     first = argparse.ArgumentParser(add_help=False)
     first.add_argument("--model", default="")
-    parser = argparse.ArgumentParser(prog="python -m srlib train", description="Train a model, or resume its run.")
-    for name, options in arguments(recipe(first.parse_known_args(words)[0].model)):
-        parser.add_argument(f"--{name}", **options)
+    name = first.parse_known_args(words)[0].model
+    if name in suites():
+        if any(w.startswith("--folder") for w in words):
+            print("a suite's runs lie in runs/{model} each; --folder is for one model", file=sys.stderr)
+            return 1
+        rest = [w for i, w in enumerate(words) if w not in ("--model", f"--model={name}") and words[i - 1] != "--model"]
+        return max(main(["--model", model, *rest]) for model in suites()[name]["models"])
+    parser = argparse.ArgumentParser(
+        prog="python -m srlib train",
+        description="Train a model, or all of a suite, by the recipe in srlib/recipes.toml, or resume its run. "
+        f"Suites: {', '.join(suites())}.",
+    )
+    for option, how in arguments(recipe(name)):
+        parser.add_argument(f"--{option}", **how)
     parser.add_argument("--folder", help="default: runs/{model}")
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--from-nothing", action="store_true", help="train what `init` names by its own recipe first, in runs/{init}"
+    )
+    parser.add_argument("--ship", action="store_true", help="then put weights and log into data/weights")
     choice = vars(parser.parse_args(words))
-    folder, device = choice.pop("folder"), choice.pop("device")
+    folder, device, from_nothing, shipped = (choice.pop(k) for k in ("folder", "device", "from_nothing", "ship"))
     choice |= {"exclude": tuple(choice["exclude"]), "scales": tuple(choice["scales"])}
     try:
+        if from_nothing and choice["init"] in NAMES:
+            start = choice["init"]
+            if failed := main(["--model", start, "--device", device, "--from-nothing"]):
+                return failed
+            choice["init"] = str(paths.ROOT / "runs" / start / f"{start}.safetensors")
         settings = Settings(**choice)
         folder = Path(folder or paths.ROOT / "runs" / settings.model)
         fit(settings, folder, device=provenance.choose_device(device))
+        print(f"weights, log and state are in {paths.shown(folder)}")
+        if shipped:
+            print(f"shipped as {paths.shown(ship(folder, settings.model))}")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"weights, log and state are in {paths.shown(folder)}")
     return 0

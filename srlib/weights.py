@@ -24,8 +24,20 @@ FORMAT = "srlib-1"
 SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
 
 
-def save(model: Model, path: str | os.PathLike, *, training: dict, data: dict, metrics: dict, commit: str) -> None:
-    """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit."""
+def save(
+    model: Model,
+    path: str | os.PathLike,
+    *,
+    training: dict,
+    data: dict,
+    metrics: dict,
+    commit: str,
+    half: bool = False,
+) -> None:
+    """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit.
+
+    half: in half precision; `load` makes them float32 again. ValueError if the model is not the one that its name builds.
+    """
     with torch.device("meta"):
         expected = build(model.name).state_dict()  # ValueError for a name that could not be loaded again
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in model.state_dict().items()}:
@@ -40,7 +52,8 @@ def save(model: Model, path: str | os.PathLike, *, training: dict, data: dict, m
         "metrics": json.dumps(metrics),
         "commit": commit,
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    dtype = torch.float16 if half else torch.float32
+    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
     with whole(path) as temporary:
         save_file(tensors, temporary, header)
 

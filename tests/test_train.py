@@ -166,23 +166,68 @@ def test_a_run_can_stop_with_a_high_rate(tmp_path):
 
 def test_a_trained_encoder_can_learn_slowly_or_not_at_all(tmp_path):
     start = srlib.models.build("compact-liif", seed=0)
-    for rate in (0.0, 0.1):
-        settings = train.Settings("compact-liif", steps=2, encoder_rate=rate, beta2=0.99, **SMALL)
-        train.fit(settings, tmp_path / str(rate), progress=False)
-    still, slow = (state["model"] for state in states(tmp_path / "0.0", tmp_path / "0.1"))
+    for frozen in (3, 1):
+        settings = train.Settings("compact-liif", steps=3, frozen=frozen, encoder_rate=0.1, beta2=0.99, **SMALL)
+        train.fit(settings, tmp_path / str(frozen), progress=False)
+    still, slow = (state["model"] for state in states(tmp_path / "3", tmp_path / "1"))
     before = start.state_dict()
     assert all(torch.equal(still[k], before[k]) == k.startswith("encoder.") for k in before)
     moved = {k: float((slow[k] - before[k]).abs().max()) for k in before}
     assert 0 < moved["encoder.head.0.weight"] < 0.2 * moved["decoder.mlp.0.weight"]
-    for wrong in ({"encoder_rate": -1.0}, {"beta2": 1.0}, {"lr": 0.0}):
+    for wrong in ({"frozen": 6001}, {"encoder_rate": -1.0}, {"beta2": 1.0}, {"lr": -1.0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             train.Settings("compact-liif", **wrong)
 
 
+def test_a_complete_run_is_left_alone_and_can_be_shipped(tmp_path):
+    settings = train.Settings("compact-metasr", steps=2, **SMALL)
+    with pytest.raises(FileNotFoundError, match="no weight file"):
+        train.ship(tmp_path, "compact-metasr")
+    train.fit(settings, tmp_path, progress=False)
+    before = (tmp_path / "compact-metasr.safetensors").stat().st_mtime_ns
+    train.fit(settings, tmp_path, progress=False)
+    assert (tmp_path / "compact-metasr.safetensors").stat().st_mtime_ns == before
+    path = train.ship(tmp_path, "compact-metasr", to=tmp_path / "there")
+    assert path.with_suffix(".csv").read_text() == (tmp_path / "log.csv").read_text()
+    own, shipped = srlib.load(tmp_path / "compact-metasr.safetensors"), srlib.load(path)
+    assert all(torch.equal(v.half().float(), shipped.state_dict()[k]) for k, v in own.state_dict().items())
+    assert path.stat().st_size < 0.6 * (tmp_path / "compact-metasr.safetensors").stat().st_size
+    header = srlib.weights.header(path)
+    assert header["training"]["steps"] == 2 and header["metrics"]["half precision"].startswith("True: ")
+
+
 def test_every_recipe_is_a_run(capsys):
-    recipes = [model for model in srlib.models.NAMES if train.recipe(model)]
-    assert recipes == ["compact-x234"] and train.recipe("rdn-lte") == {}
-    assert train.Settings("compact-x234", **train.recipe("compact-x234")).end == 18000
+    recipes = [model for suite in train.suites().values() for model in suite["models"]]
+    assert (
+        len(set(recipes)) == len(recipes) and set(recipes) <= set(srlib.models.NAMES) and train.recipe("rdn-lte") == {}
+    )
+    for model in recipes:
+        settings = train.Settings(model, **train.recipe(model))
+        assert not settings.init or settings.init in recipes
+    for suite in train.suites().values():
+        assert set(suite) - {"models", "settings"} <= set(suite["models"])
     options = dict(train.arguments(train.recipe("compact-x234")))
     assert options["steps"]["default"] == 18000 and options["batch"]["default"] == 16 and options["model"]["required"]
     assert train.main(["--model", "compact-lif"]) == 1 and "compact-liif" in capsys.readouterr().err
+
+
+def test_a_suite_is_trained_alike_and_from_nothing(tmp_path, monkeypatch, capsys):
+    small = {k: list(v) if isinstance(v, tuple) else v for k, v in SMALL.items()} | {"steps": 1}
+    suites = {
+        "start": {"models": ["compact-x2"], "settings": small | {"scales": [2.0, 2.0]}},
+        "rest": {
+            "models": ["compact-liif", "compact-diif-x4only"],
+            "settings": small | {"init": "compact-x2", "seed": 5},
+            "compact-diif-x4only": {"scales": [4.0, 4.0]},
+        },
+    }
+    monkeypatch.setattr(train, "suites", lambda: suites)
+    monkeypatch.setattr(train.paths, "ROOT", tmp_path)
+    assert train.main(["--model", "rest"]) == 1 and "no weights for compact-x2" in capsys.readouterr().err
+    assert train.main(["--model", "rest", "--folder", "x"]) == 1 and "for one model" in capsys.readouterr().err
+    assert train.main(["--model", "rest", "--from-nothing", "--batch", "3"]) == 0
+    runs = {m: tmp_path / "runs" / m for m in ("compact-x2", "compact-liif", "compact-diif-x4only")}
+    start, liif, only = (srlib.weights.header(runs[m] / f"{m}.safetensors") for m in runs)
+    assert (start["training"]["batch"], liif["training"]["batch"], liif["training"]["seed"]) == (2, 3, 5)
+    assert liif["training"]["scales"] == [1.0, 4.0] and only["training"]["scales"] == [4.0, 4.0]
+    assert liif["data"]["init"]["sha256"] == only["data"]["init"]["sha256"] != ""
