@@ -23,7 +23,7 @@ def weight_folders() -> list[Path]:
     return list(dict.fromkeys([WEIGHTS, data() / "weights"]))
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A path as people read it, and as it may be published: relative to the repository or to $SRLIB_DATA."""
     path = Path(path)
     if path.is_relative_to(ROOT):

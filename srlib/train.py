@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 from srlib import data, metrics, paths, provenance, resize, weights
 from srlib.files import whole
 from srlib.images import to_tensor
-from srlib.models import NAMES, Model, build
+from srlib.models import NAMES, Model, build, unknown
 
 VALIDATION = ("astronaut", "chelsea", "coffee", "rocket")  # embedded photographs, in no training or benchmark set
 
@@ -274,7 +274,12 @@ def fit(
         weights.save(
             model,
             file,
-            training=asdict(settings) | {"seconds": last["seconds"], "device": provenance.device_name(device)},
+            training=asdict(settings)
+            | {
+                "init": paths.shown(settings.init) if settings.init else "",
+                "seconds": last["seconds"],
+                "device": provenance.device_name(device),
+            },
             data={"set": settings.data, "without": list(settings.exclude)} | origin,
             metrics={"validation": "luma PSNR, embedded photographs"} | {f"x{s}": last[f"psnr_x{s}"] for s in scales},
             commit=", ".join(commits),
@@ -376,6 +381,29 @@ def recipe(model: str) -> dict:
     return {}
 
 
+def by_recipe(model: str, changes: dict | None = None) -> Settings:
+    """The settings of a model's recipe with some of them changed. ValueError for a name that is no setting."""
+    known = [field.name for field in dataclasses.fields(Settings)]
+    for name in changes or {}:
+        if name not in known or name == "model":
+            raise unknown("setting", name, [k for k in known if k != "model"])
+    changes = {name: tuple(value) if isinstance(value, list) else value for name, value in (changes or {}).items()}
+    return Settings(model, **recipe(model) | changes)
+
+
+def from_nothing(settings: Settings, *, device: torch.device | str = "cpu", progress: bool = True) -> Settings:
+    """Train the model that `settings.init` names by its own recipe, in runs/{init}; the settings that start from there.
+
+    A run that is there is gone on with, or taken as it is if it is complete.
+    """
+    if settings.init not in NAMES:
+        return settings
+    before = from_nothing(by_recipe(settings.init), device=device, progress=progress)
+    folder = paths.ROOT / "runs" / before.model
+    fit(before, folder, device=device, progress=progress)
+    return dataclasses.replace(settings, init=str(folder / f"{before.model}.safetensors"))
+
+
 def arguments(defaults: dict) -> Iterator[tuple[str, dict]]:
     """Command-line options from the fields of Settings, with a model's recipe as defaults."""
     for field in dataclasses.fields(Settings):
@@ -412,17 +440,13 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--ship", action="store_true", help="then put weights and log into data/weights")
     choice = vars(parser.parse_args(words))
-    folder, device, from_nothing, shipped = (choice.pop(k) for k in ("folder", "device", "from_nothing", "ship"))
+    folder, device, whole_way, shipped = (choice.pop(k) for k in ("folder", "device", "from_nothing", "ship"))
     choice |= {"exclude": tuple(choice["exclude"]), "scales": tuple(choice["scales"])}
     try:
-        if from_nothing and choice["init"] in NAMES:
-            start = choice["init"]
-            if failed := main(["--model", start, "--device", device, "--from-nothing"]):
-                return failed
-            choice["init"] = str(paths.ROOT / "runs" / start / f"{start}.safetensors")
-        settings = Settings(**choice)
+        settings, device = Settings(**choice), provenance.choose_device(device)
+        settings = from_nothing(settings, device=device) if whole_way else settings
         folder = Path(folder or paths.ROOT / "runs" / settings.model)
-        fit(settings, folder, device=provenance.choose_device(device))
+        fit(settings, folder, device=device)
         print(f"weights, log and state are in {paths.shown(folder)}")
         if shipped:
             print(f"shipped as {paths.shown(ship(folder, settings.model))}")

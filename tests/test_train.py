@@ -231,3 +231,11 @@ def test_a_suite_is_trained_alike_and_from_nothing(tmp_path, monkeypatch, capsys
     assert (start["training"]["batch"], liif["training"]["batch"], liif["training"]["seed"]) == (2, 3, 5)
     assert liif["training"]["scales"] == [1.0, 4.0] and only["training"]["scales"] == [4.0, 4.0]
     assert liif["data"]["init"]["sha256"] == only["data"]["init"]["sha256"] != ""
+
+
+def test_a_recipe_can_be_changed_by_known_settings_only():
+    settings = train.by_recipe("compact-x234", {"steps": 5, "scales": [2, 3]})
+    assert (settings.steps, settings.scales, settings.scale_step) == (5, (2, 3), 1.0)
+    for wrong in ("stpes", "model"):
+        with pytest.raises(ValueError, match="unknown setting"):
+            train.by_recipe("compact-x234", {wrong: 5})
