@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -138,8 +141,12 @@ def seams(profiles: pd.DataFrame) -> Figure:
 def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
     """Mean PSNR gain over bicubic against scale, a panel per data set."""
     sets, names = list(scores["dataset"].unique()), labels(list(scores["model"].unique()))
-    figure, axes = plt.subplots(1, len(sets), figsize=(1.2 + 3.1 * len(sets), 3.6), squeeze=False, sharey=True)
-    for axis, name in zip(axes[0], sets, strict=True):
+    columns = 2 if len(sets) == 4 else min(3, len(sets))
+    lines = math.ceil(len(sets) / columns)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(1 + 3.2 * columns, 0.6 + 3.3 * lines), squeeze=False, sharey=True
+    )
+    for axis, name in zip(axes.flat, sets, strict=False):
         rows = scores[scores["dataset"] == name]
         base = rows[rows["model"] == baseline].set_index("scale")["psnr"]
         for model, some in rows.groupby("model", sort=False):
@@ -149,8 +156,42 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
         axis.axhline(0, color=COLOURS["bicubic"], label="Bicubic")
         scale_axis(axis, sorted(rows["scale"].unique()))
         axis.set_title(f"{name} ({int(rows['images'].max())} images)")
-    axes[0][0].set_ylabel("PSNR above bicubic, dB")
-    axes[0][-1].legend(fontsize="small")
+    for axis in axes.flat[len(sets) :]:
+        axis.set_axis_off()
+    for left in axes[:, 0]:
+        left.set_ylabel("PSNR above bicubic, dB")
+    handles = {
+        text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(), handles.keys(), fontsize="small", loc="outside lower center", ncols=min(5, len(handles))
+    )
+    return figure
+
+
+def gaps_to(scores: pd.DataFrame, reference: str) -> Figure:
+    """PSNR of each model less the reference model's, mean over data sets, a cell per scale.
+
+    scores: model, dataset, scale, psnr."""
+    table = scores.pivot_table("psnr", "model", ["dataset", "scale"], sort=False)
+    gap = (table - table.loc[reference]).drop(index=reference).T.groupby(level="scale").mean().T
+    gap = gap.rename(index=label, columns=lambda scale: f"×{scale:g}")
+    figure, axis = plt.subplots(figsize=(2.2 + 0.8 * gap.shape[1], 1.3 + 0.42 * len(gap)))
+    reach = max(0.05, float(gap.abs().max().max()))
+    sns.heatmap(
+        gap,
+        ax=axis,
+        annot=True,
+        fmt="+.2f",
+        cmap="RdBu",
+        center=0,
+        vmin=-reach,
+        vmax=reach,
+        cbar_kws={"label": "dB"},
+        linewidths=1,
+    )
+    axis.set(xlabel="", ylabel="", title=f"PSNR less {label(reference)}'s, dB, mean over data sets")
+    axis.tick_params(axis="y", labelrotation=0)
     return figure
 
 
@@ -172,28 +213,21 @@ def ablation_macs(table: pd.DataFrame) -> Figure:
 
 
 def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
-    """Loss (running median) and validation PSNR against steps, of one or more runs."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    """Loss (running median) and validation PSNR at each scale against steps, of one or more runs."""
+    scales = sorted({int(c.removeprefix("psnr_x")) for log in logs.values() for c in log if c.startswith("psnr_x")})
+    figure, (left, *others) = plt.subplots(1, 1 + len(scales), figsize=(3.6 + 3.0 * len(scales), 3.7), squeeze=True)
     for model, log in logs.items():
         smooth = log["loss"].rolling(9, center=True, min_periods=1).median()
-        left.plot(log["step"], smooth, color=colour(model), label=label(model))
-        for scale, line in ((2, "-"), (3, ":"), (4, "--")):
-            if f"psnr_x{scale}" not in log:
-                continue
-            some = log.dropna(subset=[f"psnr_x{scale}"])
-            right.plot(
-                some["step"],
-                some[f"psnr_x{scale}"],
-                line,
-                marker=".",
-                color=colour(model),
-                label=f"{label(model)} ×{scale}",
-            )
+        left.plot(log["step"], smooth, line(model), color=colour(model), label=label(model))
+        for scale, axis in zip(scales, others, strict=True):
+            if f"psnr_x{scale}" in log:
+                some = log.dropna(subset=[f"psnr_x{scale}"])
+                axis.plot(some["step"], some[f"psnr_x{scale}"], line(model), marker=".", color=colour(model))
     left.set(xlabel="step", ylabel="L1 loss (running median)", title="Training loss")
     low = min(float(log["loss"].min()) for log in logs.values())
     high = max(float(np.quantile(log["loss"], 0.9)) for log in logs.values())
     left.set_ylim(low - 0.1 * (high - low), high + 0.2 * (high - low) + 1e-6)
-    right.set(xlabel="step", ylabel="luma PSNR, dB", title="Validation (4 embedded photographs)")
-    left.legend(fontsize="small")
-    right.legend(fontsize="small")
+    for scale, axis in zip(scales, others, strict=True):
+        axis.set(xlabel="step", ylabel="luma PSNR, dB", title=f"Validation, ×{scale}")
+    figure.legend(fontsize="small", loc="outside lower center", ncols=min(6, len(logs)))
     return figure
