@@ -1,13 +1,15 @@
 import os
 import pickle
+import re
 import shutil
 
+import pandas as pd
 import pytest
 import torch
 from safetensors import SafetensorError
 
 import srlib
-from srlib import files, weights
+from srlib import files, paths, train, weights
 from srlib.encoders import EDSR
 from srlib.models.liif import LIIF
 
@@ -208,3 +210,18 @@ def test_a_gpu_that_is_not_there_is_named():
         pytest.skip("there is one here")
     with pytest.raises(ValueError, match="torch sees no GPU"):
         srlib.load("compact-diif", device="cuda")
+
+
+@pytest.mark.parametrize("path", sorted(paths.WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_shipped_weights_are_what_their_headers_say(path):
+    """Each has a log beside it, came from its recipe, and its validation repeats (half precision costs less than 0.005 dB)."""
+    header = weights.header(path)
+    assert header["model"] == path.stem and re.fullmatch(r"[0-9a-f]{12}(, [0-9a-f]{12})*", header["commit"])
+    log = pd.read_csv(path.with_suffix(".csv"))
+    assert log["step"].iloc[-1] == header["training"]["steps"] and {"loss", "seconds"} <= set(log)
+    said = {k: v for k, v in header["training"].items() if k not in ("model", "seconds", "device", "commits")}
+    assert train.Settings(path.stem, **train.recipe(path.stem)) == train.by_recipe(path.stem, said)
+    scores = [c for c in log if c.startswith("psnr_x")]
+    pairs = train.validation_pairs([int(c.removeprefix("psnr_x")) for c in scores], torch.device("cpu"))
+    again = train.validate(weights.load(path), pairs)
+    assert all(abs(again[c] - log[c].iloc[-1]) < 0.006 for c in scores), again
