@@ -10,12 +10,13 @@ import pandas as pd
 import torch
 
 from srlib import cost, data, evaluate, metrics, published, train, weights
-from srlib.models import NAMES, Model, build, split_name
+from srlib.models import ALL, Diffusion, Model, build, split_name
 from srlib.upscale import upscale
 from srlib.weights import find, load, load_present
 
 __version__ = "0.1.0"
 __all__ = [
+    "Diffusion",
     "Model",
     "available",
     "build",
@@ -36,7 +37,7 @@ def available() -> pd.DataFrame:
     """Every model name, with encoder, decoder, parameters and whether weights are at hand."""
     rows = []
     with torch.device("meta"):  # parameters are counted, not made
-        for name in NAMES:
+        for name in ALL:
             encoder, decoder = split_name(name)
             parameters = cost.count_parameters(build(name))
             rows.append((name, encoder, decoder, parameters, name == "bicubic" or find(name) is not None))

@@ -4,10 +4,12 @@ LIIF, Meta-SR, LTE, and EDSR and RDN with their tails, in LIIF's format:
     {"model": {"name", "args", "sd"}, "optimizer", "epoch"}; a fixed-scale network is a "liif" without imnet_spec
 DIINN, a Lightning checkpoint: {"state_dict": {"net.encoder.*", "net.decoder.*", "sub", "div"}, "hyper_parameters", ...}
 EDSR, as its authors published it: a bare state dict of "head", "body" and "tail", for images in [0, 255] less DIV2K's mean
+IDM's *_gen.pth: a bare state dict of "denoise_fn", "encoder", an unused "imnet" and the buffers of the noise schedule
 """
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from srlib.encoders import EDSR, RDN
-from srlib.models import Model
+from srlib.models import Diffusion, Model
 from srlib.models.diinn import DIINN, LAYERS
+from srlib.models.idm import ImplicitUNet, LRConditioning
 from srlib.models.layers import linears
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
@@ -25,7 +28,7 @@ from srlib.models.metasr import MetaSR
 from srlib.models.tail import PixelShuffleTail
 
 Tensors = dict[str, Tensor]
-Fill = Callable[[Model, Tensors, Path], None]
+Fill = Callable[[Model | Diffusion, Tensors, Path], None]
 
 MEAN_SHIFT = ("sub_mean.", "add_mean.")  # EDSR's mean shift: stored in LIIF's format too, but never used there
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
@@ -33,7 +36,7 @@ DIINN_MODES = {1: "m", 2: "mz", 3: "sz"}
 DIINN_LETTERS = {("m", True): "-a", ("m", False): "-b", ("mz", True): "-c", ("mz", False): "-d", ("sz", True): "-e"}
 
 
-def read(path: Path, fill: Fill) -> Model:
+def read(path: Path, fill: Fill) -> Model | Diffusion:
     """The model that a released file holds. ValueError: damaged, unsafe, of an unknown layout, or not what it says."""
     try:
         with warnings.catch_warnings():
@@ -53,13 +56,16 @@ def read(path: Path, fill: Fill) -> Model:
         elif isinstance(state, dict) and any(name.startswith("net.decoder.K.") for name in state):
             what = "a Lightning checkpoint of DIINN"
             model, tensors, unused = of_diinn(content.get("hyper_parameters") or {}, dict(state), path)
+        elif "denoise_fn.downs.0.weight" in content:
+            what = "IDM's state dict"
+            model, tensors, unused = of_idm(dict(content), path)
         elif {"head.0.weight", "tail.1.weight"} <= content.keys():
             what = "EDSR's state dict"
             model, tensors, unused = of_edsr(dict(content), path)
         else:
             raise ValueError(
                 f"{path}: a torch checkpoint of an unknown layout; expected LIIF's {{'model': name, args, sd}}, DIINN's "
-                "{'state_dict': net.encoder..., net.decoder...} or EDSR's state dict"
+                "{'state_dict': net.encoder..., net.decoder...}, or EDSR's or IDM's state dict"
             )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(
@@ -190,3 +196,32 @@ def of_edsr(tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
     scale = 3 if stages[0].shape[0] == 9 * encoder.channels else 2 ** len(stages)
     tail = PixelShuffleTail(encoder.channels, scale)
     return Model(f"edsr-baseline-x{scale}", encoder, tail, mean=DIV2K_MEAN, std=1 / 255), tensors, unused
+
+
+def of_idm(tensors: Tensors, path: Path) -> tuple[Diffusion, Tensors, list[str]]:
+    """IDM, its sizes from its tensors. What no output depends on is left out: the LIIF "imnet", the modulated convolution and
+    noise weight of each upsampling block, the ends of the side branch, and the buffers of the noise schedule."""
+
+    def numbers(pattern: str) -> list[int]:
+        found = (re.fullmatch(pattern, name) for name in tensors)
+        return sorted({int(match[1]) for match in found if match})
+
+    width = tensors["denoise_fn.downs.0.weight"].shape[0]
+    levels = numbers(r"denoise_fn\.condition_scale1\.(\d+)\.weight")
+    widths = [tensors[f"denoise_fn.condition_scale1.{i}.weight"].shape[0] for i in levels]
+    layers = numbers(r"denoise_fn\.downs\.(\d+)\.res_block\.block1\.block\.0\.weight")
+    blocks = len(layers) // len(widths)
+    seen = numbers(r"denoise_fn\.downs\.(\d+)\.attn\.qkv\.weight")
+    attention = sorted({layers.index(i) // blocks for i in seen})
+    body = numbers(r"encoder\.body\.(\d+)\.body\.0\.weight")
+    encoder = LRConditioning(tensors["encoder.head.0.weight"].shape[0], len(body))
+    unet = ImplicitUNet(width, [n // width for n in widths], blocks, attention)
+    model = Diffusion("idm", encoder, unet)
+    buffers = {name for name in tensors if "." not in name}
+    left = ("imnet.", "denoise_fn.final_down", "denoise_fn.final_linear.", "denoise_fn.final_styleconv.")
+    left += tuple(f"encoder.{shift}" for shift in MEAN_SHIFT)
+    left += tuple(f"denoise_fn.condition_{what}.0." for what in ("scale1", "scale2", "shift"))
+    left += (f"denoise_fn.conv_body_down.{len(widths) - 1}.",)
+    inside = re.compile(r"denoise_fn\.ups\.\d+\.style\.(modulated_conv\..*|weight)")
+    unused = sorted(name for name in tensors if name in buffers or name.startswith(left) or inside.fullmatch(name))
+    return model, tensors, unused

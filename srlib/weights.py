@@ -17,7 +17,7 @@ from torch import Tensor
 
 from srlib import paths, released
 from srlib.files import sha256, whole
-from srlib.models import ALIASES, NAMES, Model, build, unknown
+from srlib.models import ALIASES, ALL, Diffusion, Model, build, unknown
 from srlib.provenance import choose_device
 
 FORMAT = "srlib-1"
@@ -25,7 +25,7 @@ SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
 
 
 def save(
-    model: Model,
+    model: Model | Diffusion,
     path: str | os.PathLike,
     *,
     training: dict,
@@ -42,10 +42,11 @@ def save(
         expected = build(model.name).state_dict()  # ValueError for a name that could not be loaded again
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in model.state_dict().items()}:
         raise ValueError(f"not saved: this {model.name} has other sizes than the one that its name builds")
+    own = {"mean": model.mean.flatten().tolist(), "std": model.std} if isinstance(model, Model) else {}
     header = {
         "format": FORMAT,
         "model": model.name,
-        "normalisation": json.dumps({"mean": model.mean.flatten().tolist(), "std": model.std}),
+        "normalisation": json.dumps(own),
         "sizes": json.dumps({name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}),
         "training": json.dumps(training),
         "data": json.dumps(data),
@@ -94,7 +95,7 @@ def same_model(name: str) -> list[str]:
     return [name.removesuffix(f"-{a}") + f"-{b}" for a, b in pairs if name.endswith(f"-{a}")]
 
 
-def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> Model:
+def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> Model | Diffusion:
     """A model with trained weights, ready to use (eval mode, no gradients).
 
     name_or_file: a model's name whose weights are at hand, "bicubic", or a file: ours (.safetensors) or one that the
@@ -112,10 +113,10 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
         model = read(path)
     elif path.suffix in SUFFIXES or path.parent != Path():
         raise FileNotFoundError(f"no weight file {path}")
-    elif str(name_or_file) in NAMES:
+    elif str(name_or_file) in ALL:
         found = find(str(name_or_file))
         if found is None:
-            have = [name for name in NAMES if find(name)]
+            have = [name for name in ALL if find(name)]
             raise FileNotFoundError(
                 f"no weights for {name_or_file} in {' or '.join(map(paths.shown, paths.weight_folders()))}. Put the authors' "
                 f"released file there as {name_or_file}.pth (or .ckpt), or train it: make train MODEL={name_or_file}. "
@@ -126,7 +127,7 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
             raise ValueError(f"{found} holds weights of {model.name}, not of {name_or_file}")
         model.name = str(name_or_file)
     else:
-        raise unknown("model or weight file", str(name_or_file), NAMES)
+        raise unknown("model or weight file", str(name_or_file), ALL)
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -148,7 +149,7 @@ def load_present(
     return models, absent
 
 
-def read(path: Path) -> Model:
+def read(path: Path) -> Model | Diffusion:
     """Tell the format by content and read it."""
     with path.open("rb") as file:
         start = file.read(16)
@@ -162,10 +163,10 @@ def read(path: Path) -> Model:
     return model
 
 
-def read_ours(path: Path) -> Model:
+def read_ours(path: Path) -> Model | Diffusion:
     entries = header(path)
     model = build(entries["model"])  # ValueError for a model that this version does not know
-    if "normalisation" in entries:
+    if entries.get("normalisation"):
         model.mean, model.std = (
             torch.tensor(entries["normalisation"]["mean"]).view(3, 1, 1),
             entries["normalisation"]["std"],
@@ -186,7 +187,7 @@ def training_of(name_or_file: str) -> dict:
     return {"training": header(path)["training"]} if path.suffix == ".safetensors" else {}
 
 
-def fill(model: Model, tensors: dict[str, Tensor], path: str | Path) -> None:
+def fill(model: Model | Diffusion, tensors: dict[str, Tensor], path: str | Path) -> None:
     """Load tensors into a model; ValueError that names what is missing, surplus or of another shape."""
     want = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     have = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

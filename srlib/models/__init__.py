@@ -1,4 +1,4 @@
-"""The table of models, and the model itself: an encoder and a decoder behind one door."""
+"""The table of models, and the regression model itself: an encoder and a decoder behind one door."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from srlib.coords import Grid, Size, bands, check_size
 from srlib.encoders import EDSR, RDN
 from srlib.models.bicubic import Bicubic
+from srlib.models.diffusion import Diffusion
 from srlib.models.diif import DIIF, FixedSliceDIIF
 from srlib.models.diinn import DIINN
 from srlib.models.dlte import DLTE
+from srlib.models.idm import ImplicitUNet, LRConditioning
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.sr3 import Enlarged, UNet
 from srlib.models.tail import PixelShuffleTail, Tails
 
 # name -> (constructor, width of the decoders that go with it)
@@ -62,6 +65,16 @@ TAILS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 NAMES = ("bicubic", *(f"{encoder}-{decoder}" for encoder in ENCODERS for decoder in (*DECODERS, *TAILS)))
+
+# Diffusion models: name -> constructor of (condition, U-Net). The small ones train on a CPU.
+SMALL = {"width": 32, "multipliers": (1, 2, 4, 4), "groups": 16, "dropout": 0.0}
+DIFFUSION: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
+    "sr3": lambda: (Enlarged(), UNet()),
+    "sr3-small": lambda: (Enlarged(), UNet(**SMALL)),
+    "idm": lambda: (LRConditioning(), ImplicitUNet()),
+    "idm-small": lambda: (LRConditioning(channels=32, blocks=8), ImplicitUNet(**SMALL)),
+}
+ALL = (*NAMES, *DIFFUSION)
 
 # Output pixels decoded at a time. Fast path on a CPU: activations stay in the cores' cache (measured: 8192 is a fifth slower).
 # Literal path: as a plain vectorised implementation works, very many at once, yet in less than 1 GB.
@@ -172,13 +185,13 @@ def split_name(name: str) -> tuple[str, str]:
     if name in NAMES and name != "bicubic":
         encoder = next(e for e in ENCODERS if name.startswith(e + "-"))
         return encoder, name.removeprefix(encoder + "-")
-    if name == "bicubic":
-        return "", "bicubic"
-    raise unknown("model", name, NAMES)
+    if name == "bicubic" or name in DIFFUSION:
+        return "", name
+    raise unknown("model", name, ALL)
 
 
-def build(name: str, seed: int | None = None) -> Model:
-    """A model with fresh weights, in eval mode: `name` is {encoder}-{decoder} or "bicubic" (see `srlib.available`).
+def build(name: str, seed: int | None = None) -> Model | Diffusion:
+    """A model with fresh weights, in eval mode: {encoder}-{decoder}, "bicubic", or a diffusion model (see `srlib.available`).
 
     seed: makes the weights repeatable and leaves torch's global generator as it was.
     """
@@ -188,6 +201,8 @@ def build(name: str, seed: int | None = None) -> Model:
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
+        if decoder_name in DIFFUSION:
+            return Diffusion(name, *DIFFUSION[name]()).eval()
         make, width = ENCODERS[encoder_name]
         encoder = make()
         if decoder_name in TAILS:

@@ -1,0 +1,179 @@
+"""Diffusion models of images, SR3 and IDM behind one door: the noise schedule, its objective, and sampling.
+
+Forward process (SR3, Section 2.1): x_t = a x_0 + sqrt(1 - a^2) e, e ~ N(0, I), with the noise level a = sqrt(alpha bar_t),
+alpha_t = 1 - beta_t, beta linear from 1e-6 to 1e-2 in T = 2000 steps. The network predicts e from x_t, the condition and a;
+training draws t ~ U{1..T} and a uniformly between its neighbours a_t and a_{t-1} (SR3, Section 2.4), L1 loss.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from srlib.coords import Size, check_size
+
+STEPS, BETA = 2000, (1e-6, 1e-2)  # T and beta_1, beta_T, as in IDM's released configuration
+SAMPLERS = ("ancestral", "ddim", "dpm-solver++")
+
+
+def noise_levels() -> Tensor:
+    """a_0 = 1, a_1, ..., a_T: (T + 1,) float64."""
+    beta = torch.linspace(*BETA, STEPS, dtype=torch.float64)
+    return torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod(1 - beta, 0)]).sqrt()
+
+
+def scheduler(sampler: str, steps: int):
+    """One of diffusers' schedulers, set to `steps` of the T steps. ValueError for other samplers or step counts."""
+    import diffusers
+
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
+    if isinstance(steps, bool) or int(steps) != steps or not 1 <= steps <= STEPS:
+        raise ValueError(f"steps must be an integer from 1 to {STEPS}, got {steps!r}")
+    common = {"num_train_timesteps": STEPS, "beta_start": BETA[0], "beta_end": BETA[1], "beta_schedule": "linear"}
+    common |= {"timestep_spacing": "trailing"}
+    if sampler == "ancestral":
+        made = diffusers.DDPMScheduler(**common, variance_type="fixed_small", clip_sample=True)
+    elif sampler == "ddim":
+        made = diffusers.DDIMScheduler(**common, clip_sample=True, set_alpha_to_one=True)
+    else:
+        made = diffusers.DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++", final_sigmas_type="zero")
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # diffusers' use of NumPy
+        made.set_timesteps(int(steps))
+    return made
+
+
+class Diffusion(nn.Module):
+    """A denoiser with its condition. LR images are (B, 3, h, w); `predict_noise` sees them in [-1, 1], `sample` in [0, 1].
+
+    encoder: (lr, size) -> the condition (B, 3, H, W). denoise_fn: the U-Net; if it has `contexts`, it is told the scaling
+    factor.
+    trained_scale: the scale at which the scaling factor p is 1; p = (scale - 1) / (trained_scale - 1).
+    """
+
+    def __init__(self, name: str, encoder: nn.Module, denoise_fn: nn.Module, *, trained_scale: float = 8.0):
+        super().__init__()
+        self.name, self.encoder, self.denoise_fn, self.trained_scale = name, encoder, denoise_fn, trained_scale
+        self.origin: dict[str, str] = {}  # where the weights come from; filled by load
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The U-Net: what comes after the condition."""
+        return self.denoise_fn
+
+    def scaling_factor(self, lr_size: Size, size: Size) -> float:
+        """p of a pair of sizes, from the geometric mean of the two scales: 0 at x1, 1 at `trained_scale`, above 1 beyond."""
+        scale = (size[0] * size[1] / (lr_size[0] * lr_size[1])) ** 0.5
+        return (scale - 1) / (self.trained_scale - 1)
+
+    def prepare(self, lr: Tensor, size: Size, p: float | Tensor) -> tuple[Tensor, list | None]:
+        """All that does not depend on x_t: the condition and, for IDM, what its side branch makes of it. lr in [-1, 1]."""
+        condition = self.encoder(lr, size)
+        if not hasattr(self.denoise_fn, "contexts"):
+            return condition, None
+        return condition, self.denoise_fn.contexts(condition, column(p, lr))
+
+    def denoise(self, x_t: Tensor, prepared: tuple[Tensor, list | None], noise_level: float | Tensor) -> Tensor:
+        """x_t (B, 3, H, W) and a -> the noise (B, 3, H, W); `prepared` by `prepare`, once for all steps."""
+        condition, contexts = prepared
+        return self.denoise_fn(torch.cat([condition, x_t], dim=1), column(noise_level, x_t), contexts)
+
+    def predict_noise(
+        self, x_t: Tensor, lr: Tensor, scaling_factor: float | Tensor, noise_level: float | Tensor
+    ) -> Tensor:
+        """The noise in x_t (B, 3, H, W), given lr (B, 3, h, w), both in [-1, 1].
+
+        scaling_factor: p, and noise_level: a = sqrt(alpha bar), a number or (B,) or (B, 1). SR3 takes no notice of p.
+        ValueError for other shapes.
+        """
+        for what, image in (("x_t", x_t), ("lr", lr)):
+            check_image(image, what)
+        if x_t.shape[0] != lr.shape[0]:
+            raise ValueError(f"x_t has {x_t.shape[0]} images and lr {lr.shape[0]}; expected as many")
+        return self.denoise(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level)
+
+    def loss(self, lr: Tensor, hr: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
+        """The training objective: mean |e - prediction|. lr and hr in [0, 1]; hr has the size that p names."""
+        lr, x_0 = 2 * lr - 1, 2 * hr - 1
+        a = noise_levels()
+        t = int(torch.randint(1, STEPS + 1, (), generator=generator))
+        between = torch.rand(len(hr), generator=generator, dtype=torch.float64)
+        a = (a[t] + (a[t - 1] - a[t]) * between).to(x_0)[:, None]
+        noise = torch.randn(hr.shape, generator=generator).to(x_0)
+        x_t = a[..., None, None] * x_0 + (1 - a**2).sqrt()[..., None, None] * noise
+        return (noise - self.denoise(x_t, self.prepare(lr, tuple(hr.shape[-2:]), p), a)).abs().mean()
+
+    @torch.no_grad()
+    def steps(
+        self,
+        lr: Tensor,
+        size: Size,
+        steps: int = 50,
+        sampler: str = "ddim",
+        generator: torch.Generator | None = None,
+        *,
+        scaling_factor: float | None = None,
+        progress: bool = False,
+    ) -> Iterator[tuple[float, Tensor]]:
+        """`sample` step by step: yields the noise level a after each step, and x (B, 3, H, W), at the end in [-1, 1]."""
+        check_image(lr, "lr")
+        size, plan = check_size(size), scheduler(sampler, steps)
+        p = self.scaling_factor(tuple(lr.shape[-2:]), size) if scaling_factor is None else scaling_factor
+        levels = plan.alphas_cumprod.to(lr).sqrt()
+        prepared = self.prepare(2 * lr - 1, size, p)
+        place = (
+            generator.device if generator is not None else "cpu"
+        )  # drawn there, so that a seed means one image anywhere
+        x = torch.randn(lr.shape[0], 3, *size, generator=generator, device=place).to(lr)
+        told = {} if sampler == "ddim" else {"generator": generator}  # eta = 0: DDIM draws nothing
+        times = plan.timesteps.tolist()
+        for i, t in enumerate(tqdm(times, desc=f"{self.name}, {sampler}", disable=not progress)):
+            noise = self.denoise(x, prepared, levels[t])
+            x = plan.step(noise, t, x, **told).prev_sample
+            yield float(levels[times[i + 1]]) if i + 1 < len(times) else 1.0, x
+
+    def sample(
+        self,
+        lr: Tensor,
+        size: Size,
+        steps: int = 50,
+        sampler: str = "ddim",
+        generator: torch.Generator | None = None,
+        *,
+        scaling_factor: float | None = None,
+        progress: bool = False,
+    ) -> Tensor:
+        """lr (B, 3, h, w) in [0, 1] -> an image (B, 3, H, W) in [0, 1] for size = (H, W), one draw of many.
+
+        steps: of the T = 2000. sampler: "ancestral" (DDPM, Ho et al. 2020; x_0 clamped to [-1, 1]), "ddim" (eta = 0, Song et
+        al. 2021; x_0 clamped) or "dpm-solver++" (order 2, Lu et al. 2022). generator: the same state gives the same image;
+        without one torch's own is used. scaling_factor: p in place of the one that the sizes tell.
+        """
+        x = lr
+        for _, x in self.steps(lr, size, steps, sampler, generator, scaling_factor=scaling_factor, progress=progress):  # noqa: B007
+            pass
+        return ((x + 1) / 2).clamp(0, 1)
+
+    def forward(self, lr: Tensor, size: Size) -> Tensor:
+        """`sample` with its defaults and seed 0."""
+        return self.sample(lr, size, generator=torch.Generator().manual_seed(0))
+
+
+def column(value: float | Tensor, like: Tensor) -> Tensor:
+    """A number, (B,) or (B, 1) -> (B, 1) of the images' type and device."""
+    value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    if value.numel() not in (1, like.shape[0]):
+        raise ValueError(
+            f"expected one number, or one for each of {like.shape[0]} images, got shape {tuple(value.shape)}"
+        )
+    return value.reshape(-1, 1).expand(like.shape[0], 1)
+
+
+def check_image(image: object, what: str) -> None:
+    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
+        got = f"{image.dtype} {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(f"{what} must be a float tensor of RGB images (B, 3, H, W), got {got}")
