@@ -213,21 +213,23 @@ def ablation_macs(table: pd.DataFrame) -> Figure:
 
 
 def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
-    """Loss (running median) and validation PSNR at each scale against steps, of one or more runs."""
-    scales = sorted({int(c.removeprefix("psnr_x")) for log in logs.values() for c in log if c.startswith("psnr_x")})
-    figure, (left, *others) = plt.subplots(1, 1 + len(scales), figsize=(3.6 + 3.0 * len(scales), 3.7), squeeze=True)
+    """Loss (running median) and what validation said (PSNR at each scale, or the error in the noise) against steps."""
+    names = {f"psnr_x{scale}": (f"Validation, ×{scale}", "luma PSNR, dB") for scale in (2, 3, 4)}
+    names["noise_error"] = "Validation", "mean |noise − prediction|"
+    names = {name: told for name, told in names.items() if any(name in log for log in logs.values())}
+    figure, (left, *others) = plt.subplots(1, 1 + len(names), figsize=(3.6 + 3.0 * len(names), 3.7))
     for model, log in logs.items():
         smooth = log["loss"].rolling(9, center=True, min_periods=1).median()
         left.plot(log["step"], smooth, line(model), color=colour(model), label=label(model))
-        for scale, axis in zip(scales, others, strict=True):
-            if f"psnr_x{scale}" in log:
-                some = log.dropna(subset=[f"psnr_x{scale}"])
-                axis.plot(some["step"], some[f"psnr_x{scale}"], line(model), marker=".", color=colour(model))
+        for name, axis in zip(names, others, strict=True):
+            if name in log:
+                some = log.dropna(subset=[name])
+                axis.plot(some["step"], some[name], line(model), marker=".", color=colour(model))
     left.set(xlabel="step", ylabel="L1 loss (running median)", title="Training loss")
     low = min(float(log["loss"].min()) for log in logs.values())
     high = max(float(np.quantile(log["loss"], 0.9)) for log in logs.values())
     left.set_ylim(low - 0.1 * (high - low), high + 0.2 * (high - low) + 1e-6)
-    for scale, axis in zip(scales, others, strict=True):
-        axis.set(xlabel="step", ylabel="luma PSNR, dB", title=f"Validation, ×{scale}")
+    for (title, unit), axis in zip(names.values(), others, strict=True):
+        axis.set(xlabel="step", ylabel=unit, title=title)
     figure.legend(fontsize="small", loc="outside lower center", ncols=min(6, len(logs)))
     return figure

@@ -1,6 +1,7 @@
 """Training: images resident in memory, crops and antialiased downsampling on the fly, resumable, deterministic by seed.
 
-Every step draws from a generator seeded with (seed, step), so a resumed run sees the same batches as an unbroken one.
+Regression models learn the image (L1), diffusion models the noise in it (`Diffusion.loss`). Every step draws from a generator
+seeded with (seed, step), so a resumed run sees the same batches as an unbroken one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,13 +21,15 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from srlib import data, metrics, paths, provenance, resize, weights
 from srlib.files import whole
 from srlib.images import to_tensor
-from srlib.models import NAMES, Model, build, unknown
+from srlib.models import ALL, Diffusion, Model, build, unknown
 
+LOGGED = ("step", "loss", "lr", "seconds")  # beside what `validation` says
 VALIDATION = ("astronaut", "chelsea", "coffee", "rocket")  # embedded photographs, in no training or benchmark set
 
 
@@ -40,8 +43,11 @@ class Settings:
     schedule: "cosine" to zero, or "halving", at every fifth of the run. precision: "auto" is bf16 autocast where the device
     has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model, else its
     encoder. For an encoder that is trained already: it stays as it is for the first `frozen` steps, which then take half the
-    time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. stop: end after this step, the learning rate still
-    high; 0 is after `steps`.
+    time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. ema: decay of an exponential moving average of the
+    weights, which is then what is scored and saved; 0 is none. stop: end after this step, the learning rate still high; 0 is
+    after `steps`.
+
+    Diffusion models see whole crops of patch * scales[1] pixels, resized to patch and to patch * scale, as IDM's do.
     """
 
     model: str
@@ -57,6 +63,7 @@ class Settings:
     frozen: int = 0
     encoder_rate: float = 1.0
     beta2: float = 0.999
+    ema: float = 0.0
     schedule: str = "cosine"
     precision: str = "auto"
     seed: int = 0
@@ -81,6 +88,8 @@ class Settings:
             raise ValueError(f"encoder_rate must be finite and not negative, got {self.encoder_rate!r}")
         if not 0 < self.beta2 < 1:
             raise ValueError(f"beta2 must lie between 0 and 1, got {self.beta2!r}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be 0 (none) or a decay below 1, got {self.ema!r}")
         if self.scale_step < 0 or not math.isfinite(self.scale_step):
             raise ValueError(f"scale_step must be 0 (any scale) or positive, got {self.scale_step!r}")
         if not (0 < self.scales[0] <= self.scales[1] < math.inf):
@@ -115,19 +124,12 @@ class Images:
                 )
             self.images.append(torch.from_numpy(image).permute(2, 0, 1).contiguous().to(device))
 
-    def batch(self, settings: Settings, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Step -> LR (B, 3, p, p), HR (B, 3, S, S), both in [0, 1], and the output rows to decode (R,)."""
-        g = torch.Generator().manual_seed(settings.seed * 2**32 + step)
+    def crops(self, settings: Settings, size: int, g: torch.Generator) -> Tensor:
+        """A batch of random crops (B, 3, size, size) in [0, 1], flipped and transposed at random."""
 
         def integer(high: int) -> int:
             return int(torch.randint(high, (), generator=g))
 
-        low, high = settings.scales
-        if settings.scale_step:
-            scale = low + settings.scale_step * integer(round((high - low) / settings.scale_step) + 1)
-        else:
-            scale = low + (high - low) * float(torch.rand((), generator=g))
-        size = round(settings.patch * scale)
         crops = []
         for _ in range(settings.batch):
             image = self.images[integer(len(self.images))]
@@ -136,11 +138,51 @@ class Images:
             flips = [axis for axis in (1, 2) if integer(2)]
             crop = crop.flip(flips) if flips else crop
             crops.append(crop.transpose(1, 2) if integer(2) else crop)
-        hr = torch.stack(crops).float().div_(255)
+        return torch.stack(crops).float().div_(255)
+
+    def batch(self, settings: Settings, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Step -> LR (B, 3, p, p), HR (B, 3, S, S), both in [0, 1], and the output rows to decode (R,)."""
+        g = generator(settings, step)
+        size = round(settings.patch * draw_scale(settings, g))
+        hr = self.crops(settings, size, g)
         lr = resize.antialiased_8bit(hr, (settings.patch, settings.patch))
         count = min(size, max(1, round(settings.pixels / size)))
         rows = torch.randperm(size, generator=g)[:count].sort().values
         return lr, hr, rows
+
+    def zooms(self, settings: Settings, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
+        """Step -> LR (B, 3, p, p) and HR (B, 3, S, S), both in [0, 1] and of the same crop, and the generator for the noise."""
+        g = generator(settings, step)
+        size = round(settings.patch * draw_scale(settings, g))
+        whole = self.crops(settings, round(settings.patch * settings.scales[1]), g)
+        return *(resize.antialiased_8bit(whole, (n, n)) for n in (settings.patch, size)), g
+
+
+def generator(settings: Settings, step: int) -> torch.Generator:
+    return torch.Generator().manual_seed(settings.seed * 2**32 + step)
+
+
+def draw_scale(settings: Settings, g: torch.Generator) -> float:
+    low, high = settings.scales
+    if settings.scale_step:
+        count = round((high - low) / settings.scale_step) + 1
+        return low + settings.scale_step * int(torch.randint(count, (), generator=g))
+    return low + (high - low) * float(torch.rand((), generator=g))
+
+
+def objective(model: Model | Diffusion, settings: Settings, images: Images, step: int, device: torch.device) -> Tensor:
+    """The loss of one step."""
+    if isinstance(model, Diffusion):
+        lr, hr, g = images.zooms(settings, step)
+        with autocast(settings, device):
+            return model.loss(lr, hr, model.scaling_factor(lr.shape[-2:], hr.shape[-2:]), g)
+    lr, hr, rows = images.batch(settings, step)
+    lr = lr.contiguous(memory_format=torch.channels_last)
+    with autocast(settings, device):
+        with torch.set_grad_enabled(step >= settings.frozen):
+            features = model.encode(lr)
+        sr = model.decode(features, hr.shape[-2:], rows=rows)
+    return (sr.float() - hr[:, :, rows.to(device)]).abs().mean()
 
 
 def autocast(settings: Settings, device: torch.device) -> contextlib.AbstractContextManager:
@@ -169,11 +211,35 @@ def validation_pairs(scales: Sequence[int], device: torch.device) -> dict[int, l
     return pairs
 
 
+def validation(model: Model | Diffusion, device: torch.device) -> Callable[[Model | Diffusion], dict[str, float]]:
+    """A function that scores models like this one on the embedded photographs. Regression: mean luma PSNR at x2 and x4, or at
+    the scales that the model has, `scale` pixels cropped: {'psnr_x2': dB, ...}. Diffusion: {'noise_error': mean |e -
+    prediction|} at the trained scale, over noise levels and noise that are the same each time."""
+    if isinstance(model, Diffusion):
+        side = 16 * round(model.trained_scale)
+        pairs = validation_pairs([round(model.trained_scale)], device)[round(model.trained_scale)]
+        pairs = [(lr[..., :16, :16], hr[..., :side, :side]) for lr, hr in pairs]
+    else:
+        by_scale = validation_pairs(getattr(model.decoder, "scales", (2, 4)), device)
+
+    @torch.no_grad()
+    def score(model: Model | Diffusion) -> dict[str, float]:
+        model.eval()
+        if isinstance(model, Diffusion):
+            draws = [(lr, hr, torch.Generator().manual_seed(i)) for i in range(16) for lr, hr in pairs]
+            scores = {"noise_error": float(np.mean([float(model.loss(lr, hr, 1.0, g)) for lr, hr, g in draws]))}
+        else:
+            scores = validate(model, by_scale)
+        model.train()
+        return scores
+
+    return score
+
+
 @torch.no_grad()
 def validate(model: Model, pairs: dict[int, list[tuple[Tensor, Tensor]]]) -> dict[str, float]:
-    """Mean luma PSNR of the validation crops, `scale` pixels cropped: {'psnr_x2': dB, ...}."""
-    model.eval()
-    scores = {
+    """Mean luma PSNR of the pairs at each scale, `scale` pixels cropped: {'psnr_x2': dB, ...}."""
+    return {
         f"psnr_x{scale}": float(
             np.mean(
                 [metrics.psnr(model(lr, hr.shape[-2:]).clamp(0, 1), hr, channel="y", crop=scale) for lr, hr in some]
@@ -181,8 +247,6 @@ def validate(model: Model, pairs: dict[int, list[tuple[Tensor, Tensor]]]) -> dic
         )
         for scale, some in pairs.items()
     }
-    model.train()
-    return scores
 
 
 def fit(
@@ -197,8 +261,8 @@ def fit(
     save_every: float = 30,
     stop_at: int | None = None,
 ) -> pd.DataFrame:
-    """Train a model, or go on with an interrupted run in `folder`; returns the log (step, loss, lr, psnr_x2, psnr_x4 or
-    psnr_x of the scales that the model has, seconds).
+    """Train a model, or go on with an interrupted run in `folder`; returns the log (step, loss, lr, what `validation` says,
+    seconds).
 
     folder: gets state.pt (every `save_every` seconds and at the end; to resume), log.csv and, when the run is
     complete, {model}.safetensors. A run killed at any moment loses at most `save_every` seconds plus one step.
@@ -208,6 +272,8 @@ def fit(
     device, folder = torch.device(device), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model = build(settings.model, seed=settings.seed).to(device, memory_format=torch.channels_last).train()
+    if isinstance(model, Diffusion):
+        model.trained_scale = settings.scales[1]
     groups = [{"params": list(model.encoder.parameters())}, {"params": list(model.decoder.parameters())}]
     optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, settings.beta2))
     if not resume:
@@ -222,12 +288,16 @@ def fit(
             fresh = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("encoder.")}
             weights.fill(model, encoder | fresh, settings.init)
         origin = {"init": before.origin | weights.training_of(settings.init)}
-    step, log, losses, spent, commits = read_state(folder / "state.pt", settings, model, optimizer)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema)) if settings.ema else None
+    step, log, losses, spent, commits = read_state(folder / "state.pt", settings, model, optimizer, average)
     images = Images(settings, device, progress) if step < settings.end else None
-    scales = getattr(model.decoder, "scales", (2, 4))
-    pairs = validation_pairs(scales, device)
+    score, best = validation(model, device), average.module if average else model
     if step < settings.end:
         commits = list(dict.fromkeys([*commits, provenance.commit()]))
+
+    def save() -> None:
+        seconds = time.monotonic() - started
+        write_state(folder, settings, model, optimizer, average, step, log, losses, seconds, commits)
 
     started, saved = time.monotonic() - spent, time.monotonic()
     end = min(settings.end, stop_at or settings.end)
@@ -236,16 +306,12 @@ def fit(
         while step < end:
             for group, factor in zip(optimizer.param_groups, (settings.encoder_rate, 1.0), strict=True):
                 group["lr"] = factor * settings.rate(step)
-            lr, hr, rows = images.batch(settings, step)
-            lr = lr.contiguous(memory_format=torch.channels_last)
-            with autocast(settings, device):
-                with torch.set_grad_enabled(step >= settings.frozen):
-                    features = model.encode(lr)
-                sr = model.decode(features, hr.shape[-2:], rows=rows)
-            loss = (sr.float() - hr[:, :, rows.to(device)]).abs().mean()
+            loss = objective(model, settings, images, step, device)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
+            if average:
+                average.update_parameters(model)
             losses.append(loss.detach())
             step += 1
             bar.update()
@@ -255,24 +321,24 @@ def fit(
                     raise FloatingPointError(f"the loss is {mean} at step {step}; lower lr (now {settings.lr})")
                 row = {"step": step, "loss": mean, "lr": settings.rate(step - 1)}
                 if step % valid_every == 0 or step == settings.end:
-                    row |= validate(model, pairs)
-                    psnrs = ", ".join(f"x{scale} {row[f'psnr_x{scale}']:.2f} dB" for scale in scales)
-                    bar.set_postfix_str(f"loss {mean:.4f}, {psnrs}")
+                    row |= (scores := score(best))
+                    said = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+                    bar.set_postfix_str(f"loss {mean:.4f}, {said}")
                 log.append(row | {"seconds": round(time.monotonic() - started, 1)})
                 losses = []
             if time.monotonic() - saved > save_every:
-                write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started, commits)
+                save()
                 saved = time.monotonic()
     finally:
         bar.close()
     file = folder / f"{settings.model}.safetensors"
     if images is None and file.exists():
         return pd.DataFrame(log)
-    write_state(folder, settings, model, optimizer, step, log, losses, time.monotonic() - started, commits)
+    save()
     if step == settings.end:
         last = log[-1]
         weights.save(
-            model,
+            best,
             file,
             training=asdict(settings)
             | {
@@ -281,7 +347,7 @@ def fit(
                 "device": provenance.device_name(device),
             },
             data={"set": settings.data, "without": list(settings.exclude)} | origin,
-            metrics={"validation": "luma PSNR, embedded photographs"} | {f"x{s}": last[f"psnr_x{s}"] for s in scales},
+            metrics={"validation": "embedded photographs"} | {k: v for k, v in last.items() if k not in LOGGED},
             commit=", ".join(commits),
         )
     return pd.DataFrame(log)
@@ -292,6 +358,7 @@ def write_state(
     settings: Settings,
     model: Model,
     optimizer: torch.optim.Optimizer,
+    average: AveragedModel | None,
     step: int,
     log: list[dict],
     losses: list[Tensor | float],
@@ -303,6 +370,7 @@ def write_state(
         "settings": asdict(settings),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "average": average.state_dict() if average else {},
         "step": step,
         "log": log,
         "losses": [float(x) for x in losses],
@@ -317,9 +385,13 @@ def write_state(
 
 
 def read_state(
-    path: Path, settings: Settings, model: Model, optimizer: torch.optim.Optimizer
+    path: Path,
+    settings: Settings,
+    model: Model | Diffusion,
+    optimizer: torch.optim.Optimizer,
+    average: AveragedModel | None,
 ) -> tuple[int, list[dict], list[float], float, list[str]]:
-    """Fill model and optimizer from state.pt if it is there: (step, log, losses, seconds, commits of the code that ran).
+    """Fill model, optimizer and average from state.pt if it is there: (step, log, losses, seconds, commits of the code).
 
     ValueError for other settings.
     """
@@ -339,28 +411,31 @@ def read_state(
         )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    if average:
+        average.load_state_dict(state["average"])
     return state["step"], state["log"], state["losses"], state["seconds"], state["commits"]
 
 
 @torch.no_grad()
 def ship(folder: str | Path, name: str, to: str | Path = paths.WEIGHTS) -> Path:
-    """Put a complete run's weights and log into `to`: in half precision where that costs less than 0.005 dB on validation.
+    """Put a complete run's weights and log into `to`: in half precision where that changes the validation by less than 0.005 dB
+    (0.0001 of the noise).
 
     FileNotFoundError if the run in `folder` is not complete.
     """
     file = Path(folder) / f"{name}.safetensors"
     model, header = weights.load(file), weights.header(file)
-    pairs = validation_pairs(getattr(model.decoder, "scales", (2, 4)), torch.device("cpu"))
-    whole_precision = validate(model, pairs)
+    score = validation(model, torch.device("cpu"))
+    single = score(model)
     for tensor in model.state_dict().values():
         tensor.copy_(tensor.half())
-    halved = validate(model, pairs)
-    cost = max(abs(halved[scale] - whole_precision[scale]) for scale in halved)
-    half = cost < 0.005
+    halved = score(model)
+    cost = max(abs(halved[name] - single[name]) for name in halved)
+    half = cost < (1e-4 if "noise_error" in halved else 0.005)
     path = Path(to) / file.name
     weights.save(
         model if half else weights.load(file), path, half=half, training=header["training"], data=header["data"],
-        metrics=header["metrics"] | {"half precision": f"{half}: changes them by {cost:.1g} dB"}, commit=header["commit"],
+        metrics=header["metrics"] | {"half precision": f"{half}: changes them by {cost:.1g}"}, commit=header["commit"],
     )  # fmt: skip
     with whole(path.with_suffix(".csv")) as temporary:
         temporary.write_bytes((Path(folder) / "log.csv").read_bytes())
@@ -396,7 +471,7 @@ def from_nothing(settings: Settings, *, device: torch.device | str = "cpu", prog
 
     A run that is there is gone on with, or taken as it is if it is complete.
     """
-    if settings.init not in NAMES:
+    if settings.init not in ALL:
         return settings
     before = from_nothing(by_recipe(settings.init), device=device, progress=progress)
     folder = paths.ROOT / "runs" / before.model

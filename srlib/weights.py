@@ -42,7 +42,11 @@ def save(
         expected = build(model.name).state_dict()  # ValueError for a name that could not be loaded again
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in model.state_dict().items()}:
         raise ValueError(f"not saved: this {model.name} has other sizes than the one that its name builds")
-    own = {"mean": model.mean.flatten().tolist(), "std": model.std} if isinstance(model, Model) else {}
+    own = (
+        {"mean": model.mean.flatten().tolist(), "std": model.std}
+        if isinstance(model, Model)
+        else {"trained_scale": model.trained_scale}
+    )
     header = {
         "format": FORMAT,
         "model": model.name,
@@ -166,7 +170,9 @@ def read(path: Path) -> Model | Diffusion:
 def read_ours(path: Path) -> Model | Diffusion:
     entries = header(path)
     model = build(entries["model"])  # ValueError for a model that this version does not know
-    if entries.get("normalisation"):
+    if isinstance(model, Diffusion):
+        model.trained_scale = entries["normalisation"]["trained_scale"]
+    elif "normalisation" in entries:
         model.mean, model.std = (
             torch.tensor(entries["normalisation"]["mean"]).view(3, 1, 1),
             entries["normalisation"]["std"],

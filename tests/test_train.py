@@ -239,3 +239,46 @@ def test_a_recipe_can_be_changed_by_known_settings_only():
     for wrong in ("stpes", "model"):
         with pytest.raises(ValueError, match="unknown setting"):
             train.by_recipe("compact-x234", {wrong: 5})
+
+
+@pytest.mark.parametrize("model, scales", [("idm-small", (1.0, 8.0)), ("sr3-small", (8.0, 8.0))])
+def test_diffusion_trains_with_an_average_and_goes_on(tmp_path, model, scales):
+    small = {
+        "data": "embedded",
+        "exclude": (),
+        "batch": 1,
+        "patch": 4,
+        "scales": scales,
+        "ema": 0.5,
+        "precision": "float32",
+    }
+    settings = train.Settings(model, steps=3, **small)
+    options = {"progress": False, "log_every": 1}
+    whole = train.fit(settings, tmp_path / "a", **options)
+    train.fit(settings, tmp_path / "b", **options, stop_at=2)
+    again = train.fit(settings, tmp_path / "b", **options)
+    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), again.drop(columns="seconds"))
+    assert 0 < whole["noise_error"].iloc[-1] < 3
+    (state,) = states(tmp_path / "a")
+    saved = srlib.load(tmp_path / "a" / f"{model}.safetensors")
+    name = "denoise_fn.final_conv.block.3.weight"
+    assert torch.equal(saved.state_dict()[name], state["average"][f"module.{name}"])  # the average is what is saved
+    assert not torch.equal(saved.state_dict()[name], state["model"][name]) and saved.trained_scale == 8
+    path = train.ship(tmp_path / "a", model, to=tmp_path / "there")
+    assert srlib.load(path).trained_scale == 8
+
+
+def test_zooms_show_one_crop_at_two_sizes():
+    settings = train.Settings("idm-small", data="embedded", exclude=(), batch=2, patch=8, scales=(1.0, 8.0))
+    images = train.Images(settings, torch.device("cpu"), progress=False)
+    sizes = set()
+    for step in range(6):
+        lr, hr, g = images.zooms(settings, step)
+        again = images.zooms(settings, step)
+        assert (
+            torch.equal(lr, again[0]) and torch.equal(hr, again[1]) and torch.equal(g.get_state(), again[2].get_state())
+        )
+        assert lr.shape == (2, 3, 8, 8) and 8 <= hr.shape[-1] <= 64
+        assert (lr.mean(dim=(2, 3)) - hr.mean(dim=(2, 3))).abs().max() < 0.02
+        sizes.add(hr.shape[-1])
+    assert len(sizes) > 3
