@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import multiprocessing
 import re
@@ -17,14 +18,15 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
 from srlib.coords import Size, check_size, scaled_size
-from srlib.models import CPU_QUERIES, Model, build
+from srlib.models import CPU_QUERIES, Diffusion, Model, build
 
 
-def count_parameters(model: Model, part: str = "all") -> int:
+def count_parameters(model: Model | Diffusion, part: str = "all") -> int:
     """Weights and biases of a model: part is "all", "encoder" or "decoder"."""
     parts = {"all": model, "encoder": model.encoder, "decoder": model.decoder}
     if part not in parts:
@@ -32,13 +34,14 @@ def count_parameters(model: Model, part: str = "all") -> int:
     return sum(p.numel() for p in parts[part].parameters())
 
 
-def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True, *, part: str = "all") -> int:
+def count_macs(model: Model | Diffusion, lr_size: Size, size: Size, literal: bool = True, *, part: str = "all") -> int:
     """Multiply-accumulates of the convolutions and linear layers of one image. part: "all", "encoder" or "decoder".
 
     literal: of the equations as they stand, which is what papers count: products of two computed matrices, such as
     Meta-SR's of codes and predicted filters, belong to no layer and are left out. False: of the fast path that runs, those
     products included.
     Counted by running the model on the meta device, which computes and stores nothing, so any size takes seconds.
+    Of a diffusion model: what is done once per image ("encoder"), and one noise prediction ("decoder").
     """
     (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
     if part not in ("all", "encoder", "decoder"):
@@ -47,10 +50,14 @@ def count_macs(model: Model, lr_size: Size, size: Size, literal: bool = True, *,
     counts = {}
     with torch.no_grad():
         with FlopCounterMode(display=False) as counter:
-            features = shadow.encode(torch.empty(1, 3, h, w, device="meta"))
+            lr = torch.empty(1, 3, h, w, device="meta")
+            features = shadow.prepare(lr, size, 0.5) if isinstance(model, Diffusion) else shadow.encode(lr)
         counts["encoder"] = macs_seen(counter, layers_only=literal)
-        with FlopCounterMode(display=False) as counter:
-            shadow.decode(features, size, literal=literal)
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            if isinstance(model, Diffusion):
+                shadow.denoise(torch.empty(1, 3, *size, device="meta"), features, 0.5)
+            else:
+                shadow.decode(features, size, literal=literal)
         counts["decoder"] = macs_seen(counter, layers_only=literal)
     return counts["encoder"] + counts["decoder"] if part == "all" else counts[part]
 
@@ -228,7 +235,7 @@ def gemm_rate(size: int = 2048, repeats: int = 5, device: torch.device | str = "
 
 
 def device_of(model: Model) -> torch.device:
-    return model.mean.device
+    return next((t.device for t in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))
 
 
 def synchronize(device: torch.device) -> None:

@@ -18,7 +18,7 @@ from srlib import data, metrics, resize, weights
 from srlib.coords import check_scale
 from srlib.cost import device_of, synchronize
 from srlib.images import to_tensor, to_uint8
-from srlib.models import Model, unknown
+from srlib.models import Diffusion, Model, unknown
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def make_pair(hr: np.ndarray, scale: float, protocol: str, provided: np.ndarray 
 
 
 def benchmark(
-    model: str | Path | Model,
+    model: str | Path | Model | Diffusion,
     datasets: Sequence[str | Path],
     scales: Sequence[float],
     protocol: str,
@@ -112,10 +112,10 @@ def benchmark(
     model: a name, a weight file, or a model (then its own device is used). datasets: names or folders. limit: only the
     first images of each set. A network with fixed scales is run at those only. SR images are clamped to [0, 1]; those of
     networks are not rounded to 8 bits (as LIIF does). Columns: model, dataset, image, scale, protocol, psnr (dB), ssim,
-    lr_psnr (dB), seconds (of the forward pass alone).
+    lr_psnr (dB), seconds (of the forward pass alone). Diffusion models are sampled as `Diffusion.forward` says, one draw.
     """
     protocol_named(protocol)
-    model = model if isinstance(model, Model) else weights.load(model, device=device)
+    model = weights.load(model, device=device) if isinstance(model, (str, Path)) else model
     scales = [benchmark_scale(s) for s in ([scales] if isinstance(scales, (int, float)) else scales)]
     if hasattr(model.decoder, "scales"):
         if PROTOCOLS[protocol].lr == "antialiased":

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from srlib import images, weights
 from srlib.coords import Grid, Size, check_size, group_starts, scaled_size
 from srlib.cost import device_of
-from srlib.models import Model
+from srlib.models import Diffusion, Model
 
 TILE = 512  # side in LR pixels of what is encoded at a time, margins included
 
@@ -22,7 +22,7 @@ TILE = 512  # side in LR pixels of what is encoded at a time, margins included
 def upscale(
     image: object,
     scale: float | tuple[float, float] | None = None,
-    model: str | Model = "compact-diif",
+    model: str | Model | Diffusion = "compact-diif",
     *,
     size: Size | None = None,
     progress: bool = False,
@@ -36,7 +36,7 @@ def upscale(
     Memory: an LR image with a side over `tile` pixels is worked through in tiles with exactly the margin that the model
     sees, so the result does not depend on them, and only a tile and the result are held (a tile of 512 needs 0.5 GB
     with EDSR-baseline and LIIF or DIIF, up to 1.8 GB with decoders that keep more at LR size, 2.5 GB with RDN, whose
-    margins are 131 pixels).
+    margins are 131 pixels). Diffusion models are the exception: they see the whole image at once, and draw with seed 0.
     ValueError or TypeError for bad images, scales, sizes and names; FileNotFoundError for missing weights.
     """
     if (scale is None) == (size is None):
@@ -44,11 +44,15 @@ def upscale(
     rgb, kind = images.open_any(image)
     lr_size = rgb.shape[:2]
     size = scaled_size(lr_size, scale) if size is None else check_size(size)
-    model = model if isinstance(model, Model) else weights.load(model)
+    model = weights.load(model) if isinstance(model, str) else model
     device = device_of(model)
     result = np.empty((*size, 1 if kind.grey else 3), dtype=kind.dtype)
 
     pixels = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None]
+    if isinstance(model, Diffusion):
+        seed = torch.Generator().manual_seed(0)
+        result[:] = kind.store(model.sample(pixels.to(device), size, generator=seed, progress=progress)[0])
+        return kind.finish(result)
     with tqdm(total=size[0] * size[1], desc=model.name, unit="px", unit_scale=True, disable=not progress) as bar:
         for row in tiles(lr_size[0], size[0], model.encoder.reach, tile):
             for column in tiles(lr_size[1], size[1], model.encoder.reach, tile):

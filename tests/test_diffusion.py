@@ -180,3 +180,16 @@ def test_weights_of_a_diffusion_model_come_back(tmp_path):
     with pytest.raises(FileNotFoundError, match="no weights for idm"):
         srlib.load("idm")
     assert {"idm", "sr3", "idm-small"} <= set(srlib.available()["model"])
+
+
+def test_diffusion_models_work_like_the_others(rgb):
+    model = tiny()
+    bigger = srlib.upscale(rgb, scale=1.5, model=model)
+    assert (
+        bigger.shape == (26, 35, 3)
+        and bigger.dtype == rgb.dtype
+        and (bigger == srlib.upscale(rgb, scale=1.5, model=model)).all()
+    )
+    small = srlib.cost.count_macs(model, (4, 4), (16, 16), part="decoder")
+    assert 3.5 < srlib.cost.count_macs(model, (8, 8), (32, 32), part="decoder") / small < 4.5
+    assert srlib.cost.count_macs(model, (4, 4), (16, 16)) > small > 16 * 16 * 8 * 6 * 9
