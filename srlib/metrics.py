@@ -89,3 +89,29 @@ def jumps(image: Tensor, scale: int) -> dict[str, list[float]]:
         place = (torch.arange(step.shape[axis]) + 1) % scale
         result[name] = [float(step.index_select(axis, (place == p).nonzero()[:, 0]).mean()) for p in range(scale)]
     return result
+
+
+def consistency(sr: Tensor, lr: Tensor) -> float:
+    """Mean squared error between the LR image and the result brought to its size by antialiased bicubic (SR3, Section 4;
+    tables print it times 1e5). 0 means that the result is an enlargement of exactly this image."""
+    lr, small = check_pair(lr, antialiased(sr, lr.shape[-2:]), 0)
+    return float((small - lr).square().mean())
+
+
+def diversity(samples: Tensor) -> float:
+    """How much several results for one image, (n, 3, H, W), differ: standard deviation, mean over pixels, in 8-bit steps.
+
+    ValueError for fewer than two."""
+    if samples.ndim != 4 or len(samples) < 2:
+        raise ValueError(f"expected at least two images, (n, 3, H, W), got {tuple(samples.shape)}")
+    return float(samples.double().std(dim=0).mean() * 255)
+
+
+def detail(a: Tensor, b: Tensor) -> float:
+    """Sharpness of `a` relative to `b`: ratio of the mean lengths of the luma gradient; 1 is as sharp, below 1 smoother."""
+    lengths = []
+    for x in check_pair(a, b, 0):
+        y = channels(x, "grey")
+        dy, dx = y.diff(dim=-2)[..., :-1], y.diff(dim=-1)[..., :-1, :]
+        lengths.append(float((dy**2 + dx**2).sqrt().mean()))
+    return lengths[0] / lengths[1] if lengths[1] else math.nan

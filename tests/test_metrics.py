@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from srlib import metrics
+from srlib import lpips, metrics
 
 
 def pair(difference, shape=(1, 3, 20, 24)):
@@ -62,3 +62,58 @@ def test_pairs_that_do_not_match_are_refused(metric):
         metric(a, a, crop=10)
     with pytest.raises(ValueError, match="channel must be"):
         metric(a, a, channel="luma")
+
+
+def test_consistency_diversity_and_detail():
+    g = torch.Generator().manual_seed(0)
+    lr = torch.rand(1, 3, 6, 8, generator=g)
+    sr = torch.nn.functional.interpolate(lr, scale_factor=4)
+    assert metrics.consistency(torch.full((1, 3, 24, 32), 0.5), torch.full((1, 3, 6, 8), 0.4)) == pytest.approx(
+        0.01, rel=1e-4
+    )
+    assert metrics.consistency(sr, lr) < metrics.consistency(sr.flip(-1), lr)
+    assert metrics.diversity(sr.expand(3, -1, -1, -1)) == 0
+    assert metrics.diversity(torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])) == pytest.approx(255 * 0.5**0.5)
+    with pytest.raises(ValueError, match="at least two"):
+        metrics.diversity(sr)
+    smooth = torch.nn.functional.interpolate(lr, (24, 32), mode="bicubic")
+    assert metrics.detail(sr, sr) == pytest.approx(1) and metrics.detail(0.5 * sr, sr) == pytest.approx(0.5)
+    assert metrics.detail(smooth, torch.rand(1, 3, 24, 32, generator=g)) < 0.9
+
+
+def test_lpips_follows_its_equation(tmp_path, monkeypatch):
+    """With made-up weights: the distance of the definition, zero for equal images, and a clear word when files are missing."""
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path))
+    lpips.weights.cache_clear()
+    a, b = torch.rand(2, 1, 3, 40, 48)
+    with pytest.raises(FileNotFoundError, match="alexnet-owt-7be5be79.pth and alex.pth"):
+        lpips.distance(a, b)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 64, 11, 4, 2), torch.nn.ReLU(), torch.nn.MaxPool2d(3, 2), torch.nn.Conv2d(64, 192, 5, padding=2),
+        torch.nn.ReLU(), torch.nn.MaxPool2d(3, 2), torch.nn.Conv2d(192, 384, 3, padding=1), torch.nn.ReLU(),
+        torch.nn.Conv2d(384, 256, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(256, 256, 3, padding=1), torch.nn.ReLU(),
+    )  # fmt: skip
+    widths = (64, 192, 384, 256, 256)
+    lin = {f"lin{k}.model.1.weight": torch.rand(1, n, 1, 1) for k, n in enumerate(widths)}
+    (tmp_path / "weights").mkdir()
+    torch.save({f"features.{k}": v for k, v in net.state_dict().items()}, tmp_path / "weights" / lpips.FILES[0])
+    torch.save(lin, tmp_path / "weights" / lpips.FILES[1])
+    expected, x, y, k = (
+        0.0,
+        *(
+            (2 * i - 1 - torch.tensor(lpips.SHIFT).view(3, 1, 1)) / torch.tensor(lpips.SCALE).view(3, 1, 1)
+            for i in (a, b)
+        ),
+        0,
+    )
+    for layer in net.requires_grad_(False):
+        x, y = layer(x), layer(y)
+        if isinstance(layer, torch.nn.ReLU):
+            difference = torch.nn.functional.normalize(x, dim=1) - torch.nn.functional.normalize(y, dim=1)
+            expected += float((lin[f"lin{k}.model.1.weight"] * difference**2).sum(dim=1).mean())
+            k += 1
+    assert lpips.distance(a, b) == pytest.approx(expected, rel=1e-5) and lpips.distance(a, a) == 0
+    lpips.weights.cache_clear()
+    with pytest.raises(ValueError, match="at least 31"):
+        lpips.distance(a[..., :20], b[..., :20])
