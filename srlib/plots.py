@@ -22,7 +22,7 @@ def line(model: str) -> str:
 
 def scale_axis(axis: plt.Axes, scales: list[float]) -> None:
     axis.set_xscale("log")
-    axis.set_xticks(scales, [f"×{s:g}" for s in scales])
+    axis.set_xticks(scales, [f"×{s:.3g}" for s in scales])
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("scale")
 
@@ -91,7 +91,7 @@ def quality_and_cost(points: pd.DataFrame, cost: str, xlabel: str) -> Figure:
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.tick_params(axis="x", labelrotation=30)
-        axis.set(title=f"×{scale:g}", xlabel=xlabel)
+        axis.set(title=f"×{scale:.3g}", xlabel=xlabel)
     axes[0][0].set_ylabel("PSNR, dB")
     return figure
 
