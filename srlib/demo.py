@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from srlib import evaluate
-from srlib.coords import owners, scaled_size
+from srlib import evaluate, resize
+from srlib.coords import Size, owners, scaled_size
 from srlib.cost import device_of
 from srlib.images import to_tensor, to_uint8
-from srlib.models import Model
+from srlib.models import Diffusion, Model
 from srlib.report import colour, label
 from srlib.upscale import upscale
 
@@ -31,6 +32,34 @@ def enlarge(
     rows, columns = (owners(n, out) for n, out in zip(lr.shape[:2], hr.shape[:2], strict=True))
     able = [model for model in models if scale in getattr(model.decoder, "scales", (scale,))]
     return lr[rows][:, columns], {m.name: upscale(lr, size=hr.shape[:2], model=m) for m in able}, hr
+
+
+def views(photograph: np.ndarray, side: int, scales: Sequence[float]) -> tuple[Tensor, dict[float, Tensor]]:
+    """A photograph, RGB uint8, seen at several sizes: (LR (1, 3, h, w) with `side` rows, {scale: the truth at that scale}), in
+    [0, 1]. All are shrunk from the photograph itself, as IDM's training images are. ValueError if it is too small."""
+    whole = to_tensor(photograph)
+    lr_size = side, max(1, round(side * whole.shape[-1] / whole.shape[-2]))
+    sizes = {scale: scaled_size(lr_size, scale) for scale in scales}
+    if max(rows for rows, _ in sizes.values()) > whole.shape[-2]:
+        raise ValueError(
+            f"{whole.shape[-2]} rows are too few for {side} rows at ×{max(scales):g}; choose a larger part"
+        )
+    return resize.antialiased_8bit(whole, lr_size), {s: resize.antialiased_8bit(whole, n) for s, n in sizes.items()}
+
+
+def render(
+    model: Model | Diffusion, lr: Tensor, size: Size, *, steps: int = 50, sampler: str = "ddim", seed: int = 0
+) -> Tensor:
+    """Any model, any size: lr (B, 3, h, w) -> (B, 3, H, W) in [0, 1]. A network with a fixed scale makes that, which is then
+    resized (antialiased bicubic); a diffusion model draws with `seed`."""
+    lr = lr.to(device_of(model))
+    if isinstance(model, Diffusion):
+        return model.sample(lr, size, steps, sampler, torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        scale = max(getattr(model.decoder, "scales", (None,)))
+        own = size if scale is None else tuple(n * scale for n in lr.shape[-2:])
+        made = model(lr, own)
+        return (made if own == tuple(size) else resize.antialiased(made, size)).clamp(0, 1)
 
 
 class Slider:
@@ -81,6 +110,50 @@ class Slider:
         draw()
         columns = [widgets.VBox([c, p]) for c, p in zip(captions, pictures, strict=True)]
         return widgets.VBox([crisp, slider, widgets.HBox(columns)])
+
+
+class DiffusionSlider:
+    """A diffusion model that draws one image after another as scale and seed are dragged.
+
+    image: RGB uint8 (h, w, 3), small (about 24 x 24), which the model enlarges.
+    """
+
+    def __init__(self, image: np.ndarray, model: Diffusion, *, steps: int = 20, sampler: str = "dpm-solver++"):
+        self.model, self.steps, self.sampler = model, steps, sampler
+        self.lr = to_tensor(image)
+
+    def at(self, scale: float, seed: int) -> tuple[np.ndarray, float]:
+        """(RGB uint8 image at this scale, seconds of sampling)."""
+        start = time.perf_counter()
+        size = scaled_size(tuple(self.lr.shape[-2:]), scale)
+        image = render(self.model, self.lr, size, steps=self.steps, sampler=self.sampler, seed=seed)
+        return to_uint8(image), time.perf_counter() - start
+
+    def widget(self, low: float = 1.0, high: float = 10.0, start: float = 8.0, panel: int = 384):
+        """An ipywidgets box: sliders for scale and seed over a panel of `panel` pixels."""
+        import ipywidgets as widgets
+
+        wide = widgets.Layout(width="520px")
+        plain = {"continuous_update": False, "layout": wide}
+        scale = widgets.FloatSlider(
+            start, min=low, max=high, step=0.1, description="scale ×", readout_format=".1f", **plain
+        )
+        seed = widgets.IntSlider(0, min=0, max=20, description="seed", **plain)
+        caption, picture = widgets.HTML(), widgets.Image(format="png", width=panel, height=panel)
+        picture.add_class("sr-image")
+        crisp = widgets.HTML("<style>.sr-image { image-rendering: pixelated; }</style>")
+
+        def draw(change=None) -> None:
+            caption.value = "drawing…"
+            image, seconds = self.at(scale.value, seed.value)
+            title = f"<b style='color:{colour(self.model.name)}'>{label(self.model.name)}</b>"
+            caption.value = f"{title} {image.shape[0]}×{image.shape[1]}, {self.steps} steps, {seconds:.1f} s"
+            picture.value = png(image)
+
+        for slider in (scale, seed):
+            slider.observe(draw, names="value")
+        draw()
+        return widgets.VBox([crisp, scale, seed, caption, picture])
 
 
 def png(image: np.ndarray) -> bytes:

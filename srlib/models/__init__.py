@@ -57,10 +57,10 @@ DECODERS: dict[str, Callable[[int, int], nn.Module]] = {
 
 ALIASES = {"diinn-f": "diinn"}  # two names of one decoder
 
-# name -> constructor(channels) of the sub-pixel tails, which make these scales only. DIIF's Table 1 counts the costs of EDSR
-# and RDN at x16. x234 is one encoder with three tails.
+# name -> constructor(channels) of the sub-pixel tails, which make these scales only. IDM's Figure 1 shows EDSR at x8; DIIF's
+# Table 1 counts the costs of EDSR and RDN at x16. x234 is one encoder with three tails.
 TAILS: dict[str, Callable[[int], nn.Module]] = {
-    **{f"x{scale}": partial(PixelShuffleTail, scale=scale) for scale in (2, 3, 4, 16)},
+    **{f"x{scale}": partial(PixelShuffleTail, scale=scale) for scale in (2, 3, 4, 8, 16)},
     "x234": partial(Tails, scales=(2, 3, 4)),
 }
 
