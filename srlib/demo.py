@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from srlib import evaluate, resize
 from srlib.coords import Size, owners, scaled_size
 from srlib.cost import device_of
+from srlib.files import whole
 from srlib.images import to_tensor, to_uint8
 from srlib.models import Diffusion, Model
 from srlib.report import colour, label
@@ -29,22 +31,25 @@ def enlarge(
     """
     small, target = evaluate.make_pair(original, scale, protocol)
     lr, hr = to_uint8(small), to_uint8(target)
-    rows, columns = (owners(n, out) for n, out in zip(lr.shape[:2], hr.shape[:2], strict=True))
     able = [model for model in models if scale in getattr(model.decoder, "scales", (scale,))]
-    return lr[rows][:, columns], {m.name: upscale(lr, size=hr.shape[:2], model=m) for m in able}, hr
+    return squares(small, hr.shape[:2]), {m.name: upscale(lr, size=hr.shape[:2], model=m) for m in able}, hr
+
+
+def squares(lr: Tensor, size: Size) -> np.ndarray:
+    """An LR image (1, 3, h, w) in [0, 1] drawn at `size` as large squares: RGB uint8."""
+    rows, columns = (owners(n, out) for n, out in zip(lr.shape[-2:], size, strict=True))
+    return to_uint8(lr)[rows][:, columns]
 
 
 def views(photograph: np.ndarray, side: int, scales: Sequence[float]) -> tuple[Tensor, dict[float, Tensor]]:
     """A photograph, RGB uint8, seen at several sizes: (LR (1, 3, h, w) with `side` rows, {scale: the truth at that scale}), in
     [0, 1]. All are shrunk from the photograph itself, as IDM's training images are. ValueError if it is too small."""
-    whole = to_tensor(photograph)
-    lr_size = side, max(1, round(side * whole.shape[-1] / whole.shape[-2]))
+    full = to_tensor(photograph)
+    lr_size = side, max(1, round(side * full.shape[-1] / full.shape[-2]))
     sizes = {scale: scaled_size(lr_size, scale) for scale in scales}
-    if max(rows for rows, _ in sizes.values()) > whole.shape[-2]:
-        raise ValueError(
-            f"{whole.shape[-2]} rows are too few for {side} rows at ×{max(scales):g}; choose a larger part"
-        )
-    return resize.antialiased_8bit(whole, lr_size), {s: resize.antialiased_8bit(whole, n) for s, n in sizes.items()}
+    if max(rows for rows, _ in sizes.values()) > full.shape[-2]:
+        raise ValueError(f"{full.shape[-2]} rows are too few for {side} rows at ×{max(scales):g}; choose a larger part")
+    return resize.antialiased_8bit(full, lr_size), {s: resize.antialiased_8bit(full, n) for s, n in sizes.items()}
 
 
 def render(
@@ -154,6 +159,14 @@ class DiffusionSlider:
             slider.observe(draw, names="value")
         draw()
         return widgets.VBox([crisp, scale, seed, caption, picture])
+
+
+def animate(frames: Sequence[np.ndarray], path: str | Path, *, seconds: float = 4.0) -> None:
+    """RGB uint8 images as a GIF that takes `seconds`, the last one held for a while."""
+    pictures = [Image.fromarray(frame) for frame in frames]
+    times = [int(1000 * seconds / len(frames))] * (len(frames) - 1) + [1500]
+    with whole(path) as temporary:
+        pictures[0].save(temporary, format="gif", save_all=True, append_images=pictures[1:], duration=times, loop=0)
 
 
 def png(image: np.ndarray) -> bytes:

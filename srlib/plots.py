@@ -233,3 +233,60 @@ def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
         axis.set(xlabel="step", ylabel=unit, title=title)
     figure.legend(fontsize="small", loc="outside lower center", ncols=min(6, len(logs)))
     return figure
+
+
+def measures_by_scale(means: pd.DataFrame, quantities: dict[str, str], logarithmic: tuple[str, ...] = ()) -> Figure:
+    """One panel per quantity (column -> axis label) against scale, a line per model. means: model, scale and the columns."""
+    figure, axes = plt.subplots(1, len(quantities), figsize=(3.3 * len(quantities), 3.8), squeeze=False)
+    for axis, (column, text) in zip(axes[0], quantities.items(), strict=True):
+        for model, some in means.groupby("model", sort=False):
+            axis.plot(some["scale"], some[column], marker="o", color=colour(model), label=label(model))
+        scale_axis(axis, sorted(means["scale"].unique()))
+        axis.set_ylabel(text)
+        if column in logarithmic:
+            axis.set_yscale("log")
+    handles, texts = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, texts, fontsize="small", loc="outside lower center", ncols=len(texts))
+    return figure
+
+
+def sampling(table: pd.DataFrame) -> Figure:
+    """PSNR and detail against steps and seconds, a line per sampler. table: sampler, steps, psnr, detail, seconds."""
+    figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.2), sharex="col", sharey="row")
+    looks = dict(zip(table["sampler"].unique(), ("o-", "s--", "^:"), strict=False))
+    for line_of, (column, text) in zip(
+        axes, {"psnr": "PSNR, dB", "detail": "detail (1: the original's)"}.items(), strict=True
+    ):
+        for axis, cost in zip(line_of, ("steps", "seconds"), strict=True):
+            for sampler, some in table.groupby("sampler", sort=False):
+                axis.plot(some[cost], some[column], looks[sampler], color=colour(some["model"].iloc[0]), label=sampler)
+            axis.set_xscale("log")
+            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
+        line_of[0].set_ylabel(text)
+    for axis, text in zip(axes[-1], ("steps", "seconds an image"), strict=True):
+        axis.set_xlabel(text)
+    axes[0][0].legend(fontsize="small")
+    return figure
+
+
+def shares(table: pd.DataFrame) -> Figure:
+    """Share of the LR image in each level's mix against p: median and quartiles. table: level, channel, p, share."""
+    levels = sorted(table["level"].unique())
+    figure, axes = plt.subplots(1, len(levels), figsize=(0.6 + 2.9 * len(levels), 3.2), sharey=True, squeeze=False)
+    for axis, level in zip(axes[0], levels, strict=True):
+        by_p = table[table["level"] == level].groupby("p")["share"]
+        axis.plot(by_p.median(), color=COLOURS["idm"], label="median channel")
+        axis.fill_between(
+            by_p.median().index,
+            by_p.quantile(0.25),
+            by_p.quantile(0.75),
+            color=COLOURS["idm"],
+            alpha=0.25,
+            label="half of the channels",
+        )
+        axis.axvline(1, color="#999", linestyle=":")
+        axis.set(title=f"level {level}", xlabel="scaling factor p", ylim=(0, 1))
+    axes[0][0].set_ylabel("share of the LR image")
+    axes[0][0].legend(fontsize="small")
+    return figure

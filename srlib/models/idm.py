@@ -161,8 +161,18 @@ class ImplicitUNet(UNet):
         side, result = self.conv_body_first(condition), [None]
         for i, down in enumerate(self.conv_body_down, start=1):
             side = down(side)
-            s1, s2 = self.condition_scale1[str(i)](p), self.condition_scale2[str(i)](p)
-            norm = torch.rsqrt(s1**2 + s2**2 + 1e-8)
-            s1, s2 = (s1 * norm)[:, :, None, None], (s2 * norm)[:, :, None, None]
+            s1, s2 = (s[:, :, None, None] for s in self.weights(i, p))
             result.append((s1, self.condition_shift[str(i)](side) * s2))
         return result
+
+    def weights(self, level: int, p: Tensor) -> tuple[Tensor, Tensor]:
+        """The normalised weights s1' and s2' (B, channels) of a level, from p (B, 1)."""
+        s1, s2 = self.condition_scale1[str(level)](p), self.condition_scale2[str(level)](p)
+        norm = torch.rsqrt(s1**2 + s2**2 + 1e-8)
+        return s1 * norm, s2 * norm
+
+    @torch.no_grad()
+    def shares(self, p: float) -> dict[int, list[float]]:
+        """How much of each level's mix is the LR image's: s2'^2 of every channel, level 1 the finest that is enlarged to."""
+        at = self.downs[0].weight.new_tensor([[p]])
+        return {i: (self.weights(i, at)[1][0] ** 2).tolist() for i in range(1, len(self.widths))}
