@@ -19,7 +19,7 @@ help: ## this list
 	$(BIN)/python -m pip install --quiet --editable '.[notebooks,batch,test]'
 	@touch $@
 
-reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, paper); results land in results/PROFILE
+reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, compact, paper); results land in results/PROFILE
 	@$(BIN)/python -m snakemake --configfile profiles/$(PROFILE).yaml --cores all --keep-going --rerun-incomplete \
 		--nolock --quiet rules progress host; status=$$?; \
 		$(BIN)/python -m srlib run --summary results/$(PROFILE); exit $$status
@@ -43,10 +43,11 @@ data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
 bench: .venv/ready ## how much faster the fast paths are on this machine
 	$(BIN)/python -m srlib bench
 
-reference: ## copy the CSVs, figures and run.json of results/quick to results/reference/quick
-	rm -rf results/reference/quick && mkdir -p results/reference/quick
-	cd results/quick && find . -not -path './train/run/*' \( -name '*.csv' -o -name '*.png' -o -name run.json \) \
-		-print0 | tar cf - --null -T - | tar xf - -C ../reference/quick
+reference: ## copy the CSVs, figures and run.json of results/PROFILE to results/reference/PROFILE
+	rm -rf results/reference/$(PROFILE) && mkdir -p results/reference/$(PROFILE)
+	cd results/$(PROFILE) && find . -not -path './train/run/*' \
+		\( -name '*.csv' -o -name '*.png' -o -name '*.gif' -o -name run.json \) -print0 | \
+		tar cf - --null -T - | tar xf - -C ../reference/$(PROFILE)
 
 clean: ## remove the environment and all results but the reference copy
-	rm -rf .venv .snakemake results/quick results/smoke results/paper results/interactive
+	rm -rf .venv .snakemake results/quick results/smoke results/compact results/paper results/interactive
