@@ -226,7 +226,7 @@ def validation(model: Model | Diffusion, device: torch.device) -> Callable[[Mode
     def score(model: Model | Diffusion) -> dict[str, float]:
         model.eval()
         if isinstance(model, Diffusion):
-            draws = [(lr, hr, torch.Generator().manual_seed(i)) for i in range(16) for lr, hr in pairs]
+            draws = [(lr, hr, torch.Generator().manual_seed(i)) for i in range(8) for lr, hr in pairs]
             scores = {"noise_error": float(np.mean([float(model.loss(lr, hr, 1.0, g)) for lr, hr, g in draws]))}
         else:
             scores = validate(model, by_scale)
