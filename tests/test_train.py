@@ -282,3 +282,13 @@ def test_zooms_show_one_crop_at_two_sizes():
         assert (lr.mean(dim=(2, 3)) - hr.mean(dim=(2, 3))).abs().max() < 0.02
         sizes.add(hr.shape[-1])
     assert len(sizes) > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", train.suites()["edsr-baseline-methods"]["models"])
+def test_full_size_runs_are_rehearsed(tmp_path, model):
+    """What a GPU is to do in earnest, for two steps here: the recipe as it is but for the data and the batch."""
+    settings = train.by_recipe(model, {"data": "embedded", "exclude": [], "batch": 1, "steps": 2})
+    train.fit(settings, tmp_path, progress=False, stop_at=1, log_every=1)
+    log = train.fit(settings, tmp_path, progress=False, log_every=1)
+    assert list(log["step"]) == [1, 2] and log["loss"].max() < 2 and (tmp_path / f"{model}.safetensors").exists()
