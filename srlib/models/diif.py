@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -263,7 +264,7 @@ class FixedSliceDIIF(nn.Module):
         first_layer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
         rest: Callable[[Tensor], Tensor],
     ) -> Callable[[Tensor], Tensor]:
-        """Decode every slice of every group at hand, in bands of about 8192, then look pixels up.
+        """Decode the slices of all groups that the wanted rows touch, about 8192 at a time, then look pixels up.
 
         first_layer(code rows (I, M), code columns (w, M), relative rows (I, M, 4), relative columns (w, M, 4)) gives
         (B, I, w, M, hidden); rest gives (B, I, w, M, 12).
@@ -274,6 +275,8 @@ class FixedSliceDIIF(nn.Module):
         count = -(-largest_group(lr_h, height) * across // tau)  # Eq 4
         starts = [group_starts(n, out)[:-1] for n, out in ((lr_h, height), (lr_w, wide))]
         place = torch.arange(count * tau).view(count, tau)  # in the raster of the group
+        step = max(1, 8192 // wide_held)  # slices of a group at a time
+        code_columns = torch.arange(wide_held) + grid.left
 
         def along(n: int, out: int, code: Tensor, start: Tensor, offset: Tensor) -> dict[int, tuple[Tensor, Tensor]]:
             """side -> the code that answers (codes, M), and the coordinates relative to it (codes, M, 4)."""
@@ -285,39 +288,43 @@ class FixedSliceDIIF(nn.Module):
                 tables[side] = answer, (own - 2 * (answer - code[:, None])[..., None]).float()
             return tables
 
-        code_columns = torch.arange(wide_held) + grid.left
-        step = max(1, 8192 // wide_held)
-        parts = []
-        for m in range(0, count, step):
-            some = place[m : m + step]
-            column_tables = along(lr_w, wide, code_columns, starts[1][code_columns], some % across)
-            row_parts = []
-            for a, b in bands(held, wide_held * len(some), 8192):
-                code_rows = torch.arange(a, b) + grid.top
-                row_tables = along(lr_h, height, code_rows, starts[0][code_rows], some // across)
-                corners = {}
-                for y, (i, row) in row_tables.items():
-                    for x, (j, column) in column_tables.items():
-                        here = (i - grid.top).clamp(0, held - 1), (j - grid.left).clamp(0, wide_held - 1)
-                        row, column = (t.to(self.mlp[0].weight.dtype) for t in (row, column))
-                        z = first_layer(*(t.to(features.device) for t in (*here, row, column)))
-                        area = (row[:, None] * column).abs() + 1e-9  # (I, w, M, 4)
-                        corners[y, x] = rest(z).unflatten(-1, (tau, 3)), area.to(features.device)
-                total = sum(area for _, area in corners.values())
-                row_parts.append(
-                    sum((corners[-y, -x][1] / total)[..., None] * rgb for (y, x), (rgb, _) in corners.items()).flatten(
-                        3, 4
-                    )
-                )
-            parts.append(torch.cat(row_parts, dim=1))
-        pixels = torch.cat(parts, dim=3)  # (B, h, w, count * 4, 3)
+        @lru_cache(maxsize=64)
+        def across_columns(m: int) -> dict[int, tuple[Tensor, Tensor]]:
+            return along(lr_w, wide, code_columns, starts[1][code_columns], place[m : m + step] % across)
+
+        def slices(code_rows: Tensor, m: int) -> Tensor:
+            """Slices m ... m + step of these rows of codes: (B, I, w, M * 4, 3)."""
+            row_tables = along(lr_h, height, code_rows, starts[0][code_rows], place[m : m + step] // across)
+            corners = {}
+            for y, (i, row) in row_tables.items():
+                for x, (j, column) in across_columns(m).items():
+                    here = (i - grid.top).clamp(0, held - 1), (j - grid.left).clamp(0, wide_held - 1)
+                    row, column = (t.to(self.mlp[0].weight.dtype) for t in (row, column))
+                    z = first_layer(*(t.to(features.device) for t in (*here, row, column)))
+                    area = (row[:, None] * column).abs() + 1e-9  # (I, w, M, 4)
+                    corners[y, x] = rest(z).unflatten(-1, (tau, 3)), area.to(features.device)
+            total = sum(area for _, area in corners.values())
+            mixed = [(corners[-y, -x][1] / total)[..., None] * rgb for (y, x), (rgb, _) in corners.items()]
+            return sum(mixed).flatten(3, 4)
 
         i, j = owners(lr_h, height), owners(lr_w, wide)[grid.span]
         down, right = torch.arange(height) - starts[0][i], torch.arange(wide)[grid.span] - starts[1][j]
-        i, j, down, right = (t.to(features.device) for t in (i - grid.top, j - grid.left, down, right))
+        j, right = (j - grid.left).to(features.device), right.to(features.device)
+        done: dict[
+            int, Tensor
+        ] = {}  # row of codes -> its pixels (B, w, count * 4, 3), as long as output rows ask for it
 
         def paint(k: Tensor) -> Tensor:
-            return pixels[:, i[k][:, None], j, down[k][:, None] * across + right]
+            wanted, place_of = torch.unique(i[k], return_inverse=True)
+            for old in done.keys() - set(wanted.tolist()):
+                del done[old]
+            new = wanted[[n not in done for n in wanted.tolist()]]
+            for a, b in bands(len(new), wide_held * min(count, step), 8192):
+                made = torch.cat([slices(new[a:b], m) for m in range(0, count, step)], dim=3)
+                done.update(zip(new[a:b].tolist(), made.unbind(1), strict=True))
+            pixels = torch.stack([done[n] for n in wanted.tolist()], dim=1)
+            here = (down[k] * across).to(features.device)[:, None] + right
+            return pixels[:, place_of.to(features.device)[:, None], j, here]
 
         return paint
 
