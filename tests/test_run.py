@@ -126,7 +126,8 @@ def test_every_notebook_runs_and_concludes(smoke, name):
     for file in origin["files"]:
         assert (smoke / name / file).stat().st_size > 0
         if file.endswith(".csv"):
-            assert len(pd.read_csv(smoke / name / file))
+            empty = len(pd.read_csv(smoke / name / file)) == 0  # only where weights are missing, and the page says so
+            assert not empty or (checks["verdict"] == "not measured").all()
     text = (smoke / name / f"{name}.ipynb").read_text()
     assert '"output_type": "error"' not in text
 
