@@ -21,8 +21,13 @@ def line(model: str) -> str:
 
 
 def scale_axis(axis: plt.Axes, scales: list[float]) -> None:
+    """A logarithmic axis of scales; those that lie too near another one, whole ones first, go without a label."""
     axis.set_xscale("log")
-    axis.set_xticks(scales, [f"×{s:.3g}" for s in scales])
+    near, labelled = 0.1 * math.log(max(scales) / min(scales)), []
+    for scale in sorted(scales, key=lambda s: (s != round(s), s)):
+        if all(abs(math.log(scale / other)) >= near for other in labelled):
+            labelled.append(scale)
+    axis.set_xticks(scales, [f"×{s:.3g}" if s in labelled else "" for s in scales])
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("scale")
 
@@ -149,7 +154,7 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
     for axis, name in zip(axes.flat, sets, strict=False):
         rows = scores[scores["dataset"] == name]
         base = rows[rows["model"] == baseline].set_index("scale")["psnr"]
-        for model, some in rows.groupby("model", sort=False):
+        for model, some in rows.sort_values("scale", kind="stable").groupby("model", sort=False):
             if model != baseline:
                 gain = some["psnr"].to_numpy() - base.reindex(some["scale"]).to_numpy()
                 axis.plot(some["scale"], gain, line(model), marker="o", color=colour(model), label=names[model])

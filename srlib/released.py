@@ -25,6 +25,7 @@ from srlib.models.layers import linears
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.sr3 import Shape
 from srlib.models.tail import PixelShuffleTail
 
 Tensors = dict[str, Tensor]
@@ -215,7 +216,7 @@ def of_idm(tensors: Tensors, path: Path) -> tuple[Diffusion, Tensors, list[str]]
     attention = sorted({layers.index(i) // blocks for i in seen})
     body = numbers(r"encoder\.body\.(\d+)\.body\.0\.weight")
     encoder = LRConditioning(tensors["encoder.head.0.weight"].shape[0], len(body))
-    unet = ImplicitUNet(width, [n // width for n in widths], blocks, attention)
+    unet = ImplicitUNet(Shape(width, tuple(n // width for n in widths), blocks, tuple(attention)))
     model = Diffusion("idm", encoder, unet)
     buffers = {name for name in tensors if "." not in name}
     left = ("imnet.", "denoise_fn.final_down", "denoise_fn.final_linear.", "denoise_fn.final_styleconv.")

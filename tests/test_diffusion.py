@@ -1,5 +1,7 @@
 """SR3 and IDM: the network's two paths, the samplers against the papers' formulas, released files."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,13 +9,14 @@ import srlib
 from srlib import weights
 from srlib.models import diffusion
 from srlib.models.idm import ImplicitUNet, ImplicitUp, LRConditioning
+from srlib.models.sr3 import Shape
 
-TINY = {"width": 8, "multipliers": (1, 2, 2), "blocks": 1, "attention": (1,), "groups": 4, "dropout": 0.0}
+TINY = Shape(width=8, multipliers=(1, 2, 2), blocks=1, attention=(1,), groups=4, dropout=0.0)
 
 
 def tiny(seed=0, **options):
     torch.manual_seed(seed)
-    model = diffusion.Diffusion("idm", LRConditioning(8, 1), ImplicitUNet(**TINY | options)).eval()
+    model = diffusion.Diffusion("idm", LRConditioning(8, 1), ImplicitUNet(replace(TINY, **options))).eval()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -100,7 +103,10 @@ def test_a_generator_makes_one_image(sampler):
     draws = [model.sample(lr, (9, 12), 4, sampler, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
     assert draws[0].shape == (1, 3, 9, 12) and draws[0].min() >= 0 and draws[0].max() <= 1
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
-    levels = [a for a, _ in model.steps(lr, (9, 12), 4, sampler)]
+    frames = []
+    last = model.sample(lr, (9, 12), 4, sampler, frames=frames)
+    levels = [a for a, _ in frames]
+    assert torch.equal(((frames[-1][1] + 1) / 2).clamp(0, 1), last)
     assert len(levels) == 4 and levels == sorted(levels) and levels[-1] == 1.0
 
 

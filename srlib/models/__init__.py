@@ -20,7 +20,7 @@ from srlib.models.idm import ImplicitUNet, LRConditioning
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
-from srlib.models.sr3 import Enlarged, UNet
+from srlib.models.sr3 import Enlarged, Shape, UNet
 from srlib.models.tail import PixelShuffleTail, Tails
 
 # name -> (constructor, width of the decoders that go with it)
@@ -67,12 +67,12 @@ TAILS: dict[str, Callable[[int], nn.Module]] = {
 NAMES = ("bicubic", *(f"{encoder}-{decoder}" for encoder in ENCODERS for decoder in (*DECODERS, *TAILS)))
 
 # Diffusion models: name -> constructor of (condition, U-Net). The small ones train on a CPU.
-SMALL = {"width": 32, "multipliers": (1, 2, 4, 4), "blocks": 1, "groups": 16, "dropout": 0.0}
+SMALL = Shape(width=32, multipliers=(1, 2, 4, 4), blocks=1, groups=16, dropout=0.0)
 DIFFUSION: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
     "sr3": lambda: (Enlarged(), UNet()),
-    "sr3-small": lambda: (Enlarged(), UNet(**SMALL)),
+    "sr3-small": lambda: (Enlarged(), UNet(SMALL)),
     "idm": lambda: (LRConditioning(), ImplicitUNet()),
-    "idm-small": lambda: (LRConditioning(channels=32, blocks=8), ImplicitUNet(**SMALL)),
+    "idm-small": lambda: (LRConditioning(channels=32, blocks=8), ImplicitUNet(SMALL)),
 }
 ALL = (*NAMES, *DIFFUSION)
 

@@ -8,7 +8,6 @@ training draws t ~ U{1..T} and a uniformly between its neighbours a_t and a_{t-1
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -108,34 +107,6 @@ class Diffusion(nn.Module):
         return (noise - self.denoise(x_t, self.prepare(lr, tuple(hr.shape[-2:]), p), a)).abs().mean()
 
     @torch.no_grad()
-    def steps(
-        self,
-        lr: Tensor,
-        size: Size,
-        steps: int = 50,
-        sampler: str = "ddim",
-        generator: torch.Generator | None = None,
-        *,
-        scaling_factor: float | None = None,
-        progress: bool = False,
-    ) -> Iterator[tuple[float, Tensor]]:
-        """`sample` step by step: yields the noise level a after each step, and x (B, 3, H, W), at the end in [-1, 1]."""
-        check_image(lr, "lr")
-        size, plan = check_size(size), scheduler(sampler, steps)
-        p = self.scaling_factor(tuple(lr.shape[-2:]), size) if scaling_factor is None else scaling_factor
-        levels = plan.alphas_cumprod.to(lr).sqrt()
-        prepared = self.prepare(2 * lr - 1, size, p)
-        place = (
-            generator.device if generator is not None else "cpu"
-        )  # drawn there, so that a seed means one image anywhere
-        x = torch.randn(lr.shape[0], 3, *size, generator=generator, device=place).to(lr)
-        told = {} if sampler == "ddim" else {"generator": generator}  # eta = 0: DDIM draws nothing
-        times = plan.timesteps.tolist()
-        for i, t in enumerate(tqdm(times, desc=f"{self.name}, {sampler}", disable=not progress)):
-            noise = self.denoise(x, prepared, levels[t])
-            x = plan.step(noise, t, x, **told).prev_sample
-            yield float(levels[times[i + 1]]) if i + 1 < len(times) else 1.0, x
-
     def sample(
         self,
         lr: Tensor,
@@ -146,16 +117,28 @@ class Diffusion(nn.Module):
         *,
         scaling_factor: float | None = None,
         progress: bool = False,
+        frames: list[tuple[float, Tensor]] | None = None,
     ) -> Tensor:
         """lr (B, 3, h, w) in [0, 1] -> an image (B, 3, H, W) in [0, 1] for size = (H, W), one draw of many.
 
         steps: of the T = 2000. sampler: "ancestral" (DDPM, Ho et al. 2020; x_0 clamped to [-1, 1]), "ddim" (eta = 0, Song et
         al. 2021; x_0 clamped) or "dpm-solver++" (order 2, Lu et al. 2022). generator: the same state gives the same image;
-        without one torch's own is used. scaling_factor: p in place of the one that the sizes tell.
+        without one torch's own is used. scaling_factor: p in place of the one that the sizes tell. frames: a list that gets
+        the noise level a after each step, and x_t in [-1, 1] and beyond.
         """
-        x = lr
-        for _, x in self.steps(lr, size, steps, sampler, generator, scaling_factor=scaling_factor, progress=progress):  # noqa: B007
-            pass
+        check_image(lr, "lr")
+        size, plan = check_size(size), scheduler(sampler, steps)
+        p = self.scaling_factor(tuple(lr.shape[-2:]), size) if scaling_factor is None else scaling_factor
+        levels = plan.alphas_cumprod.to(lr).sqrt()
+        prepared = self.prepare(2 * lr - 1, size, p)
+        place = generator.device if generator is not None else "cpu"  # so that a seed means one image on any device
+        x = torch.randn(lr.shape[0], 3, *size, generator=generator, device=place).to(lr)
+        told = {} if sampler == "ddim" else {"generator": generator}  # eta = 0: DDIM draws nothing
+        times = plan.timesteps.tolist()
+        for i, t in enumerate(tqdm(times, desc=f"{self.name}, {sampler}", disable=not progress)):
+            x = plan.step(self.denoise(x, prepared, levels[t]), t, x, **told).prev_sample
+            if frames is not None:
+                frames.append((float(levels[times[i + 1]]) if i + 1 < len(times) else 1.0, x))
         return ((x + 1) / 2).clamp(0, 1)
 
     def forward(self, lr: Tensor, size: Size) -> Tensor:

@@ -17,7 +17,6 @@ that no activation stands between the two linear layers is known from there.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +26,7 @@ from srlib.coords import Grid, Size
 from srlib.encoders import EDSR, conv3x3
 from srlib.models.layers import gather
 from srlib.models.liif import corners
-from srlib.models.sr3 import UNet
+from srlib.models.sr3 import RELEASED, Shape, UNet
 
 
 class LRConditioning(EDSR):
@@ -132,21 +131,13 @@ class ImplicitUp(nn.Module):
 class ImplicitUNet(UNet):
     """SR3's U-Net with implicit upsampling, and the side branch that conditions it."""
 
-    def __init__(
-        self,
-        width: int = 64,
-        multipliers: Sequence[int] = (1, 2, 4, 8, 8),
-        blocks: int = 2,
-        attention: Sequence[int] = (3,),
-        groups: int = 32,
-        dropout: float = 0.2,
-    ):
-        super().__init__(width, multipliers, blocks, attention, groups, dropout, upsampling=ImplicitUp)
+    def __init__(self, shape: Shape = RELEASED):
+        super().__init__(shape, upsampling=ImplicitUp)
         # Named and numbered as in the released files. What those hold for the first level's weights and shift, and for a last
         # step down, no output depends on; it is not made here.
         levels = range(1, len(self.widths))
-        before = [width, *self.widths]
-        self.conv_body_first = nn.Sequential(EqualConv(3, width), LeakyReLU(width))
+        before = [shape.width, *self.widths]
+        self.conv_body_first = nn.Sequential(EqualConv(3, shape.width), LeakyReLU(shape.width))
         self.conv_body_down = nn.ModuleList(
             nn.Sequential(Blur(), EqualConv(before[i - 1], before[i], stride=2), LeakyReLU(before[i])) for i in levels
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -121,38 +122,53 @@ class Up(nn.Module):
         return self.conv(F.interpolate(x, size))
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a U-Net; the defaults are those of IDM's released files.
+
+    width: channels of the first level. multipliers: of the width, level by level, each half as large as the one before.
+    blocks: residual blocks a level. attention: levels with self-attention (the middle has it too). groups: of the
+    group norms.
+    """
+
+    width: int = 64
+    multipliers: tuple[int, ...] = (1, 2, 4, 8, 8)
+    blocks: int = 2
+    attention: tuple[int, ...] = (3,)
+    groups: int = 32
+    dropout: float = 0.2
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each level."""
+        return [self.width * m for m in self.multipliers]
+
+
+RELEASED = Shape()
+
+
 class UNet(nn.Module):
     """The denoiser: [condition, x_t] (B, 6, H, W) and noise level (B, 1) -> noise (B, 3, H, W), for any H and W.
 
-    width: channels of the first level. multipliers: of the width, level by level, each half as large as the one before.
-    blocks: residual blocks a level. attention: levels with self-attention (the middle has it too). upsampling:
-    constructor(channels) of the layers that enlarge; each is called with (features, size, context of the level that it leaves).
+    upsampling: constructor(channels) of the layers that enlarge; each is called with (features, size, context of the level
+    that it leaves).
     """
 
-    def __init__(
-        self,
-        width: int = 64,
-        multipliers: Sequence[int] = (1, 2, 4, 8, 8),
-        blocks: int = 2,
-        attention: Sequence[int] = (3,),
-        groups: int = 32,
-        dropout: float = 0.2,
-        upsampling: type[nn.Module] = Up,
-    ):
+    def __init__(self, shape: Shape = RELEASED, upsampling: type[nn.Module] = Up):
         super().__init__()
-        self.widths = [width * m for m in multipliers]
+        self.widths, width = shape.widths, shape.width
         self.noise_level_mlp = nn.Sequential(
             NoiseLevel(width), nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width)
         )
 
         def layer(inputs: int, outputs: int, with_attention: bool) -> Layer:
-            return Layer(inputs, outputs, width, groups, dropout, with_attention)
+            return Layer(inputs, outputs, width, shape.groups, shape.dropout, with_attention)
 
         downs: list[nn.Module] = [conv3x3(6, width)]
         skips, channels = [width], width
         for i, outputs in enumerate(self.widths):
-            for _ in range(blocks):
-                downs.append(layer(channels, outputs, i in attention))
+            for _ in range(shape.blocks):
+                downs.append(layer(channels, outputs, i in shape.attention))
                 channels = outputs
                 skips.append(channels)
             if i < len(self.widths) - 1:
@@ -161,14 +177,14 @@ class UNet(nn.Module):
         ups: list[nn.Module] = []
         middle = channels
         for i in reversed(range(len(self.widths))):
-            for _ in range(blocks + 1):
-                ups.append(layer(channels + skips.pop(), self.widths[i], i in attention))
+            for _ in range(shape.blocks + 1):
+                ups.append(layer(channels + skips.pop(), self.widths[i], i in shape.attention))
                 channels = self.widths[i]
             if i:
                 ups.append(upsampling(channels))
         self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
         self.mid = nn.ModuleList([layer(middle, middle, True), layer(middle, middle, False)])
-        self.final_conv = Block(channels, 3, groups)
+        self.final_conv = Block(channels, 3, shape.groups)
 
     def forward(self, x: Tensor, level: Tensor, contexts: Sequence[object] | None = None) -> Tensor:
         """contexts: what the upsampling layers are called with, one entry per level, the first level's first."""
