@@ -163,5 +163,5 @@ def test_every_results_table_has_the_schema(smoke):
 
 def test_claims_gathers_the_other_notebooks(smoke):
     claims = pd.read_csv(smoke / "claims" / "claims.csv")
-    assert set(claims["paper"]) == {"DIIF", "DIINN"} and set(claims["verdict"]) <= set(report.VERDICTS)
+    assert set(claims["paper"]) == {"DIIF", "DIINN", "IDM"} and set(claims["verdict"]) <= set(report.VERDICTS)
     assert {"diif_table1", "diif_table3", "diinn_tables", "diinn_table5"} <= set(claims["notebook"])
