@@ -2,7 +2,7 @@
 
 Forward process (SR3, Section 2.1): x_t = a x_0 + sqrt(1 - a^2) e, e ~ N(0, I), with the noise level a = sqrt(alpha bar_t),
 alpha_t = 1 - beta_t, beta linear from 1e-6 to 1e-2 in T = 2000 steps. The network predicts e from x_t, the condition and a;
-training draws t ~ U{1..T} and a uniformly between its neighbours a_t and a_{t-1} (SR3, Section 2.4), L1 loss.
+training draws t ~ U{1..T} for each image and a uniformly between its neighbours a_t and a_{t-1} (SR3, Section 2.4), L1 loss.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Diffusion(nn.Module):
         """The training objective: mean |e - prediction|. lr and hr in [0, 1]; hr has the size that p names."""
         lr, x_0 = 2 * lr - 1, 2 * hr - 1
         a = noise_levels()
-        t = int(torch.randint(1, STEPS + 1, (), generator=generator))
+        t = torch.randint(1, STEPS + 1, (len(hr),), generator=generator)  # one for each image
         between = torch.rand(len(hr), generator=generator, dtype=torch.float64)
         a = (a[t] + (a[t - 1] - a[t]) * between).to(x_0)[:, None]
         noise = torch.randn(hr.shape, generator=generator).to(x_0)
