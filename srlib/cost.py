@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
@@ -55,7 +56,7 @@ def count_macs(model: Model | Diffusion, lr_size: Size, size: Size, literal: boo
         counts["encoder"] = macs_seen(counter, layers_only=literal)
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             if isinstance(model, Diffusion):
-                shadow.denoise(torch.empty(1, 3, *size, device="meta"), features, 0.5)
+                shadow.denoise(torch.empty(1, 3, *size, device="meta"), features, 0.5, literal)
             else:
                 shadow.decode(features, size, literal=literal)
         counts["decoder"] = macs_seen(counter, layers_only=literal)
@@ -106,11 +107,27 @@ def stopwatch(call: Callable[[], object], repeats: int, device: torch.device) ->
     return seconds[1:]
 
 
+def forward(
+    model: Model | Diffusion, lr: Tensor, size: Size, *, literal: bool = False, queries: int | None = None
+) -> Tensor:
+    """Encode and decode; of a diffusion model, what is done once and one noise prediction."""
+    if isinstance(model, Diffusion):
+        return model.denoise(lr.new_zeros(1, 3, *size), model.prepare(lr, size, 0.5), 0.5, literal)
+    return model.decode(model.encode(lr), size, literal=literal, queries=queries)
+
+
 @torch.inference_mode()
 def time_forward(
-    model: Model, lr_size: Size, size: Size, repeats: int = 5, *, literal: bool = False, queries: int | None = None
+    model: Model | Diffusion,
+    lr_size: Size,
+    size: Size,
+    repeats: int = 5,
+    *,
+    literal: bool = False,
+    queries: int | None = None,
 ) -> Timing:
-    """Time encode + decode of one random image on the model's device, device-synchronised, after a warm-up pass.
+    """Time encode + decode of one random image on the model's device, device-synchronised, after a warm-up pass; of a
+    diffusion model, its preparation and one noise prediction.
 
     literal, queries: as for `Model.decode`.
     """
@@ -119,7 +136,7 @@ def time_forward(
         raise ValueError(f"repeats must be at least 1, got {repeats}")
     device = device_of(model)
     lr = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(0)).to(device)
-    seconds = stopwatch(lambda: model.decode(model.encode(lr), size, literal=literal, queries=queries), repeats, device)
+    seconds = stopwatch(lambda: forward(model, lr, size, literal=literal, queries=queries), repeats, device)
     low, high = (statistics.quantiles(seconds, n=4)[i] for i in (0, 2)) if repeats > 1 else (seconds[0], seconds[0])
     return Timing(statistics.median(seconds), high - low)
 
@@ -168,7 +185,7 @@ def growth(costs: pd.DataFrame, column: str = "macs") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "fixed", "per_s", "per_s2", "worst_error", "exponent"])
 
 
-def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = False) -> float:
+def peak_memory(model: Model | Diffusion, lr_size: Size, size: Size, *, literal: bool = False) -> float:
     """Peak memory in bytes that one forward pass adds to what is there before it (weights and libraries).
 
     CUDA: torch's own count. CPU: the largest resident size of a fresh process, less its size before the pass; NaN where
@@ -180,7 +197,7 @@ def peak_memory(model: Model, lr_size: Size, size: Size, *, literal: bool = Fals
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         with torch.inference_mode():
-            model.decode(model.encode(torch.rand(1, 3, h, w, device=device)), size, literal=literal)
+            forward(model, torch.rand(1, 3, h, w, device=device), size, literal=literal)
         return float(torch.cuda.max_memory_allocated(device) - before)
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
@@ -211,11 +228,11 @@ def measure_resident(send, model: Model, lr_size: Size, size: Size, literal: boo
 
     try:
         with torch.inference_mode():
-            model.decode(model.encode(torch.rand(1, 3, 8, 8)), (8, 8))  # libraries' own start-up
+            forward(model, torch.rand(1, 3, 8, 8), (8, 8))  # libraries' own start-up
             if reset.exists():
                 reset.write_text("5")  # the peak starts again from here
             before = resident("VmRSS")
-            model.decode(model.encode(torch.rand(1, 3, *lr_size)), size, literal=literal)
+            forward(model, torch.rand(1, 3, *lr_size), size, literal=literal)
         send.send(float(resident("VmHWM") - before))
     except (ImportError, PermissionError):
         send.send(float("nan"))

@@ -94,6 +94,7 @@ def jumps(image: Tensor, scale: int) -> dict[str, list[float]]:
 def consistency(sr: Tensor, lr: Tensor) -> float:
     """Mean squared error between the LR image and the result brought to its size by antialiased bicubic (SR3, Section 4;
     tables print it times 1e5). 0 means that the result is an enlargement of exactly this image."""
+    lr, sr = (x if x.ndim == 4 else x[None] for x in (lr, sr))
     lr, small = check_pair(lr, antialiased(sr, lr.shape[-2:]), 0)
     return float((small - lr).square().mean())
 

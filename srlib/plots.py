@@ -219,10 +219,12 @@ def ablation_macs(table: pd.DataFrame) -> Figure:
 
 def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
     """Loss (running median) and what validation said (PSNR at each scale, or the error in the noise) against steps."""
-    names = {f"psnr_x{scale}": (f"Validation, ×{scale}", "luma PSNR, dB") for scale in (2, 3, 4)}
-    names["noise_error"] = "Validation", "mean |noise − prediction|"
-    names = {name: told for name, told in names.items() if any(name in log for log in logs.values())}
-    figure, (left, *others) = plt.subplots(1, 1 + len(names), figsize=(3.6 + 3.0 * len(names), 3.7))
+    scales = sorted({int(c.removeprefix("psnr_x")) for log in logs.values() for c in log if c.startswith("psnr_x")})
+    names = {f"psnr_x{scale}": (f"Validation, ×{scale}", "luma PSNR, dB") for scale in scales}
+    if any("noise_error" in log for log in logs.values()):
+        names["noise_error"] = "Validation", "mean |noise − prediction|"
+    figure, axes = plt.subplots(1, 1 + len(names), figsize=(3.6 + 3.0 * len(names), 3.7), squeeze=False)
+    left, *others = axes[0]
     for model, log in logs.items():
         smooth = log["loss"].rolling(9, center=True, min_periods=1).median()
         left.plot(log["step"], smooth, line(model), color=colour(model), label=label(model))

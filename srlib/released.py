@@ -57,9 +57,11 @@ def read(path: Path, fill: Fill) -> Model | Diffusion:
         elif isinstance(state, dict) and any(name.startswith("net.decoder.K.") for name in state):
             what = "a Lightning checkpoint of DIINN"
             model, tensors, unused = of_diinn(content.get("hyper_parameters") or {}, dict(state), path)
-        elif "denoise_fn.downs.0.weight" in content:
+        elif "denoise_fn.condition_scale1.1.weight" in content:
             what = "IDM's state dict"
             model, tensors, unused = of_idm(dict(content), path)
+        elif "denoise_fn.downs.0.weight" in content:
+            raise ValueError(f"{path}: a state dict of SR3 without IDM's conditioning; this reads IDM's *_gen.pth only")
         elif {"head.0.weight", "tail.1.weight"} <= content.keys():
             what = "EDSR's state dict"
             model, tensors, unused = of_edsr(dict(content), path)
@@ -68,7 +70,11 @@ def read(path: Path, fill: Fill) -> Model | Diffusion:
                 f"{path}: a torch checkpoint of an unknown layout; expected LIIF's {{'model': name, args, sd}}, DIINN's "
                 "{'state_dict': net.encoder..., net.decoder...}, or EDSR's or IDM's state dict"
             )
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        if odd := [name for name, tensor in tensors.items() if not isinstance(tensor, Tensor)]:
+            raise TypeError(f"{odd[0]} is not a tensor")
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RuntimeError, ValueError) as error:
+        if str(path) in str(error):
+            raise
         raise ValueError(
             f"{path}: looks like {what} but is not laid out so ({type(error).__name__}: {error})"
         ) from error

@@ -227,7 +227,8 @@ def validation(model: Model | Diffusion, device: torch.device) -> Callable[[Mode
         model.eval()
         if isinstance(model, Diffusion):
             draws = [(lr, hr, torch.Generator().manual_seed(i)) for i in range(8) for lr, hr in pairs]
-            scores = {"noise_error": float(np.mean([float(model.loss(lr, hr, 1.0, g)) for lr, hr, g in draws]))}
+            p = model.scaling_factor(*(image.shape[-2:] for image in pairs[0]))
+            scores = {"noise_error": float(np.mean([float(model.loss(lr, hr, p, g)) for lr, hr, g in draws]))}
         else:
             scores = validate(model, by_scale)
         model.train()
@@ -249,6 +250,7 @@ def validate(model: Model, pairs: dict[int, list[tuple[Tensor, Tensor]]]) -> dic
     }
 
 
+@torch.random.fork_rng()  # torch's own generator is as it was, afterwards
 def fit(
     settings: Settings,
     folder: str | Path,
@@ -270,9 +272,11 @@ def fit(
     ValueError if the folder holds a run with other settings; only `stop` may change, so that a run can go on past it.
     """
     device, folder = torch.device(device), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     model = build(settings.model, seed=settings.seed).to(device).train()
+    folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model, Diffusion):
+        if settings.frozen or settings.scales[1] <= 1:
+            raise ValueError("a diffusion model learns as a whole (frozen = 0), at scales up to one above 1")
         model.trained_scale = settings.scales[1]
     if isinstance(model, Model) or device.type == "cuda":  # on a CPU group norm's backward pass is 20 times slower so
         model.to(memory_format=torch.channels_last)
@@ -294,7 +298,9 @@ def fit(
     step, log, losses, spent, commits = read_state(folder / "state.pt", settings, model, optimizer, average)
     images = Images(settings, device, progress) if step < settings.end else None
     score, best = validation(model, device), average.module if average else model
+    file = folder / f"{settings.model}.safetensors"
     if step < settings.end:
+        file.unlink(missing_ok=True)  # of a shorter or another run
         commits = list(dict.fromkeys([*commits, provenance.commit()]))
 
     def save() -> None:
@@ -308,6 +314,9 @@ def fit(
         while step < end:
             for group, factor in zip(optimizer.param_groups, (settings.encoder_rate, 1.0), strict=True):
                 group["lr"] = factor * settings.rate(step)
+            torch.manual_seed(
+                settings.seed * 2**32 + 2**31 + step
+            )  # for dropout, which draws from torch's own generator
             loss = objective(model, settings, images, step, device)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -333,7 +342,6 @@ def fit(
                 saved = time.monotonic()
     finally:
         bar.close()
-    file = folder / f"{settings.model}.safetensors"
     if images is None and file.exists():
         return pd.DataFrame(log)
     save()

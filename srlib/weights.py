@@ -6,6 +6,7 @@ Files from outside are untrusted: safetensors hold no code, and pickles are read
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,7 +124,8 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
             have = [name for name in ALL if find(name)]
             raise FileNotFoundError(
                 f"no weights for {name_or_file} in {' or '.join(map(paths.shown, paths.weight_folders()))}. Put the authors' "
-                f"released file there as {name_or_file}.pth (or .ckpt), or train it: make train MODEL={name_or_file}. "
+                f"released file, if there is one, there as {name_or_file}.pth (or .ckpt), or train it: "
+                f"make train MODEL={name_or_file}. "
                 f"Weights are at hand for: {', '.join(have) or 'no model'}"
             )
         model = read(found)
@@ -170,13 +172,16 @@ def read(path: Path) -> Model | Diffusion:
 def read_ours(path: Path) -> Model | Diffusion:
     entries = header(path)
     model = build(entries["model"])  # ValueError for a model that this version does not know
-    if isinstance(model, Diffusion):
-        model.trained_scale = entries["normalisation"]["trained_scale"]
-    elif "normalisation" in entries:
-        model.mean, model.std = (
-            torch.tensor(entries["normalisation"]["mean"]).view(3, 1, 1),
-            entries["normalisation"]["std"],
-        )
+    try:
+        if isinstance(model, Diffusion):
+            model.trained_scale = float(entries["normalisation"]["trained_scale"])
+            if not 1 < model.trained_scale < math.inf:
+                raise ValueError(f"trained_scale {model.trained_scale}")
+        elif "normalisation" in entries:
+            model.mean = torch.tensor(entries["normalisation"]["mean"]).view(3, 1, 1)
+            model.std = float(entries["normalisation"]["std"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: its header's normalisation is damaged ({type(error).__name__}: {error})") from error
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118

@@ -1,9 +1,12 @@
 """SR3 and IDM: the network's two paths, the samplers against the papers' formulas, released files."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import srlib
 from srlib import weights
@@ -30,7 +33,7 @@ class Toy(torch.nn.Module):
         super().__init__()
         self.rule = rule
 
-    def forward(self, x, level, contexts):
+    def forward(self, x, level, contexts, literal):
         return self.rule(x[:, 3:], level[:, :, None, None])
 
 
@@ -45,7 +48,14 @@ def test_implicit_upsampling_both_ways(lr, size):
     torch.manual_seed(0)
     block = ImplicitUp(6).double()
     x, context = torch.randn(2, 6, *lr).double(), (torch.rand(2, 6, 1, 1).double(), torch.randn(2, 6, *lr).double())
-    torch.testing.assert_close(block(x, size, context), block.literal(x, size, context), rtol=0, atol=1e-12)
+    torch.testing.assert_close(block(x, size, context), block(x, size, context, literal=True), rtol=0, atol=1e-12)
+
+
+def test_both_ways_predict_one_noise():
+    model, lr, x = tiny().double(), torch.rand(2, 3, 3, 4).double(), torch.randn(2, 3, 10, 9).double()
+    fast, literal = (model.predict_noise(x, lr, 0.4, 0.7, literal=way) for way in (False, True))
+    torch.testing.assert_close(fast, literal, rtol=0, atol=1e-11)
+    assert not torch.equal(fast, literal)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (24, 17), (5, 31), (1, 3)])
@@ -90,11 +100,20 @@ def test_bad_input_is_refused():
         model.predict_noise(x, lr, 0.5, torch.zeros(3))
     with pytest.raises(ValueError, match="sampler must be one of ancestral, ddim"):
         model.sample(lr, (8, 8), sampler="euler")
-    for steps in (0, 2001, 2.5, True):
+    for steps in (0, 2001, 2.5, True, None, float("nan")):
         with pytest.raises(ValueError, match="steps must be an integer from 1 to 2000"):
             model.sample(lr, (8, 8), steps=steps)
     with pytest.raises(ValueError, match="positive integers"):
         model.sample(lr, (8, 0))
+    for bad, why in (
+        (lr.double(), "must be torch.float32"),
+        (lr / 0, "NaN or infinite"),
+        (lr[:0], "at least one image"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            model.sample(bad, (8, 8))
+    with pytest.raises(ValueError, match="must be a torch.Generator"):
+        model.sample(lr, (8, 8), generator=0)
 
 
 @pytest.mark.parametrize("sampler", diffusion.SAMPLERS)
@@ -148,6 +167,15 @@ def test_samplers_find_a_known_image(sampler, steps):
     torch.testing.assert_close(found, (x_0 + 1) / 2, rtol=0, atol=3e-3)
 
 
+@pytest.mark.parametrize("sampler", diffusion.SAMPLERS)
+@pytest.mark.parametrize("steps", [300, 1001, 2000])
+def test_samplers_keep_the_spread_of_images(sampler, steps):
+    """With the best denoiser of images x_0 ~ N(0, 0.2^2) the results have that spread, whether or not steps divide T."""
+    model = with_rule(lambda x, a: x * (1 - a**2).sqrt() / (0.04 * a**2 + 1 - a**2))
+    made = model.sample(torch.rand(1, 3, 2, 2), (40, 40), steps, sampler, torch.Generator().manual_seed(0))
+    assert 0.18 < (2 * made - 1).std() < 0.21  # ancestral steps with the smaller variance lose a little
+
+
 def test_objective():
     hr = torch.rand(3, 3, 8, 8)
     exact = with_rule(lambda x, a: (x - a * (2 * hr - 1)) / (1 - a**2).sqrt())
@@ -171,6 +199,16 @@ def test_released_files(tmp_path):
     with pytest.raises(ValueError, match="not the weights of idm"):
         torch.save(state | {"denoise_fn.mid.0.attn.extra": torch.zeros(1)}, tmp_path / "more_gen.pth")
         srlib.load(tmp_path / "more_gen.pth")
+    plain = {name: tensor for name, tensor in state.items() if ".condition_s" not in name}
+    for wrong, why in (
+        (plain, "without IDM's conditioning"),
+        (state | {"denoise_fn.foo": 3}, "looks like IDM's state dict but is not laid out so .*foo is not a tensor"),
+        (state | {"denoise_fn.downs.0.weight": torch.zeros(0, 6, 3, 3)}, "looks like IDM's state dict"),
+        (state | {"denoise_fn.downs.0.weight": torch.zeros(24, 6, 3, 3)}, "looks like IDM's state dict"),
+    ):
+        torch.save(wrong, tmp_path / "wrong_gen.pth")
+        with pytest.raises(ValueError, match=f"wrong_gen.pth: .*{why}"):
+            srlib.load(tmp_path / "wrong_gen.pth")
     loaded = srlib.load(tmp_path / "I9_gen.pth")
     assert (
         loaded.origin["unused tensors"].count(",") == 8 and "imnet.layers.0.weight" in loaded.origin["unused tensors"]
@@ -183,6 +221,12 @@ def test_weights_of_a_diffusion_model_come_back(tmp_path):
     weights.save(model, tmp_path / "idm-small.safetensors", training={}, data={}, metrics={}, commit="none")
     again = srlib.load(tmp_path / "idm-small.safetensors")
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
+    for said in ({}, {"trained_scale": 1.0}, {"trained_scale": "x"}):
+        with safe_open(tmp_path / "idm-small.safetensors", framework="pt") as file:
+            entries, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        save_file(tensors, tmp_path / "odd.safetensors", entries | {"normalisation": json.dumps(said)})
+        with pytest.raises(ValueError, match="odd.safetensors: its header's normalisation is damaged"):
+            srlib.load(tmp_path / "odd.safetensors")
     with pytest.raises(FileNotFoundError, match="no weights for idm"):
         srlib.load("idm")
     assert {"idm", "sr3", "idm-small"} <= set(srlib.available()["model"])
@@ -199,3 +243,6 @@ def test_diffusion_models_work_like_the_others(rgb):
     small = srlib.cost.count_macs(model, (4, 4), (16, 16), part="decoder")
     assert 3.5 < srlib.cost.count_macs(model, (8, 8), (32, 32), part="decoder") / small < 4.5
     assert srlib.cost.count_macs(model, (4, 4), (16, 16)) > small > 16 * 16 * 8 * 6 * 9
+    assert small > srlib.cost.count_macs(model, (4, 4), (16, 16), literal=False, part="decoder")  # W2 W1 is one product
+    assert srlib.cost.time_forward(model, (4, 4), (16, 16), 1).median > 0
+    assert not srlib.cost.peak_memory(model, (4, 4), (16, 16)) < 0  # NaN where the system does not tell

@@ -71,7 +71,7 @@ def test_consistency_diversity_and_detail():
     assert metrics.consistency(torch.full((1, 3, 24, 32), 0.5), torch.full((1, 3, 6, 8), 0.4)) == pytest.approx(
         0.01, rel=1e-4
     )
-    assert metrics.consistency(sr, lr) < metrics.consistency(sr.flip(-1), lr)
+    assert metrics.consistency(sr[0], lr[0]) == metrics.consistency(sr, lr) < metrics.consistency(sr.flip(-1), lr)
     assert metrics.diversity(sr.expand(3, -1, -1, -1)) == 0
     assert metrics.diversity(torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])) == pytest.approx(255 * 0.5**0.5)
     with pytest.raises(ValueError, match="at least two"):

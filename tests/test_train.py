@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -10,7 +11,8 @@ import torch
 from PIL import Image
 
 import srlib
-from srlib import data, train
+from srlib import data, models, train
+from srlib.models.sr3 import Enlarged, UNet
 
 SMALL = {"data": "embedded", "exclude": (), "batch": 2, "patch": 12, "pixels": 200, "precision": "float32"}
 
@@ -266,6 +268,31 @@ def test_diffusion_trains_with_an_average_and_goes_on(tmp_path, model, scales):
     assert not torch.equal(saved.state_dict()[name], state["model"][name]) and saved.trained_scale == 8
     path = train.ship(tmp_path / "a", model, to=tmp_path / "there")
     assert srlib.load(path).trained_scale == 8
+    train.fit(replace(settings, seed=1), tmp_path / "a", **options, resume=False, stop_at=1)
+    with pytest.raises(FileNotFoundError):  # nothing of the run before
+        train.ship(tmp_path / "a", model, to=tmp_path / "there")
+
+
+def test_dropout_repeats_too(tmp_path, monkeypatch):
+    monkeypatch.setitem(models.DIFFUSION, "sr3", lambda: (Enlarged(), UNet(replace(models.SMALL, dropout=0.5))))
+    settings = train.Settings(
+        "sr3", steps=3, data="embedded", exclude=(), batch=1, patch=4, scales=(4.0, 4.0), precision="float32"
+    )
+    options = {"progress": False, "log_every": 1}
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    whole = train.fit(settings, tmp_path / "a", **options)
+    assert torch.equal(torch.get_rng_state(), before)
+    train.fit(settings, tmp_path / "b", **options, stop_at=2)
+    torch.manual_seed(6)
+    again = train.fit(settings, tmp_path / "b", **options)
+    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), again.drop(columns="seconds"))
+
+
+def test_what_diffusion_cannot_follow_is_refused(tmp_path):
+    for changes in ({"frozen": 1}, {"scales": (1.0, 1.0)}):
+        with pytest.raises(ValueError, match="a diffusion model learns as a whole"):
+            train.fit(train.Settings("idm-small", data="embedded", exclude=(), **changes), tmp_path, progress=False)
 
 
 def test_zooms_show_one_crop_at_two_sizes():

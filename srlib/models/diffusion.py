@@ -7,6 +7,7 @@ training draws t ~ U{1..T} for each image and a uniformly between its neighbours
 
 from __future__ import annotations
 
+import numbers
 import warnings
 
 import torch
@@ -26,21 +27,26 @@ def noise_levels() -> Tensor:
 
 
 def scheduler(sampler: str, steps: int):
-    """One of diffusers' schedulers, set to `steps` of the T steps. ValueError for other samplers or step counts."""
+    """One of diffusers' schedulers, set to `steps` of the T steps; its `step` takes x_0, not the noise, from the network.
+
+    DDIM is DPM-Solver++ of the first order (Lu et al. 2022, Section 4), and is taken so because diffusers' own DDIM misses the
+    next noise level where `steps` does not divide T. ValueError for other samplers or step counts.
+    """
     import diffusers
 
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
-    if isinstance(steps, bool) or int(steps) != steps or not 1 <= steps <= STEPS:
+    if not isinstance(steps, numbers.Real) or isinstance(steps, bool) or steps % 1 or not 1 <= steps <= STEPS:
         raise ValueError(f"steps must be an integer from 1 to {STEPS}, got {steps!r}")
     common = {"num_train_timesteps": STEPS, "beta_start": BETA[0], "beta_end": BETA[1], "beta_schedule": "linear"}
-    common |= {"timestep_spacing": "trailing"}
+    common |= {"timestep_spacing": "trailing", "prediction_type": "sample"}
     if sampler == "ancestral":
-        made = diffusers.DDPMScheduler(**common, variance_type="fixed_small", clip_sample=True)
-    elif sampler == "ddim":
-        made = diffusers.DDIMScheduler(**common, clip_sample=True, set_alpha_to_one=True)
+        made = diffusers.DDPMScheduler(**common, variance_type="fixed_small", clip_sample=False)
     else:
-        made = diffusers.DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++", final_sigmas_type="zero")
+        order = 1 if sampler == "ddim" else 2
+        made = diffusers.DPMSolverMultistepScheduler(
+            **common, solver_order=order, algorithm_type="dpmsolver++", final_sigmas_type="zero"
+        )
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # diffusers' use of NumPy
         made.set_timesteps(int(steps))
     return made
@@ -69,6 +75,21 @@ class Diffusion(nn.Module):
         scale = (size[0] * size[1] / (lr_size[0] * lr_size[1])) ** 0.5
         return (scale - 1) / (self.trained_scale - 1)
 
+    def check(self, image: Tensor, what: str) -> None:
+        """ValueError unless the image is a finite float tensor (B, 3, H, W) of the network's type."""
+        own = next((p.dtype for p in self.parameters()), torch.float32)
+        if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
+            got = f"{image.dtype} {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+            raise ValueError(f"{what} must be a float tensor of RGB images (B, 3, H, W), got {got}")
+        if image.numel() == 0:
+            raise ValueError(f"{what} must have at least one image of at least 1 x 1 pixels, got {tuple(image.shape)}")
+        if image.dtype != own and not torch.is_autocast_enabled(image.device.type):
+            raise ValueError(
+                f"{what} must be {own} for this {own} model, got {image.dtype}; convert it with .to({own})"
+            )
+        if not bool(torch.isfinite(image).all()):
+            raise ValueError(f"{what} has NaN or infinite values")
+
     def prepare(self, lr: Tensor, size: Size, p: float | Tensor) -> tuple[Tensor, list | None]:
         """All that does not depend on x_t: the condition and, for IDM, what its side branch makes of it. lr in [-1, 1]."""
         condition = self.encoder(lr, size)
@@ -76,24 +97,32 @@ class Diffusion(nn.Module):
             return condition, None
         return condition, self.denoise_fn.contexts(condition, column(p, lr))
 
-    def denoise(self, x_t: Tensor, prepared: tuple[Tensor, list | None], noise_level: float | Tensor) -> Tensor:
+    def denoise(
+        self, x_t: Tensor, prepared: tuple[Tensor, list | None], noise_level: float | Tensor, literal: bool = False
+    ) -> Tensor:
         """x_t (B, 3, H, W) and a -> the noise (B, 3, H, W); `prepared` by `prepare`, once for all steps."""
         condition, contexts = prepared
-        return self.denoise_fn(torch.cat([condition, x_t], dim=1), column(noise_level, x_t), contexts)
+        return self.denoise_fn(torch.cat([condition, x_t], dim=1), column(noise_level, x_t), contexts, literal)
 
     def predict_noise(
-        self, x_t: Tensor, lr: Tensor, scaling_factor: float | Tensor, noise_level: float | Tensor
+        self,
+        x_t: Tensor,
+        lr: Tensor,
+        scaling_factor: float | Tensor,
+        noise_level: float | Tensor,
+        *,
+        literal: bool = False,
     ) -> Tensor:
         """The noise in x_t (B, 3, H, W), given lr (B, 3, h, w), both in [-1, 1].
 
         scaling_factor: p, and noise_level: a = sqrt(alpha bar), a number or (B,) or (B, 1). SR3 takes no notice of p.
-        ValueError for other shapes.
+        literal: IDM's implicit function position by position. ValueError for other shapes.
         """
         for what, image in (("x_t", x_t), ("lr", lr)):
-            check_image(image, what)
+            self.check(image, what)
         if x_t.shape[0] != lr.shape[0]:
             raise ValueError(f"x_t has {x_t.shape[0]} images and lr {lr.shape[0]}; expected as many")
-        return self.denoise(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level)
+        return self.denoise(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level, literal)
 
     def loss(self, lr: Tensor, hr: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
         """The training objective: mean |e - prediction|. lr and hr in [0, 1]; hr has the size that p names."""
@@ -121,22 +150,28 @@ class Diffusion(nn.Module):
     ) -> Tensor:
         """lr (B, 3, h, w) in [0, 1] -> an image (B, 3, H, W) in [0, 1] for size = (H, W), one draw of many.
 
-        steps: of the T = 2000. sampler: "ancestral" (DDPM, Ho et al. 2020; x_0 clamped to [-1, 1]), "ddim" (eta = 0, Song et
-        al. 2021; x_0 clamped) or "dpm-solver++" (order 2, Lu et al. 2022). generator: the same state gives the same image;
-        without one torch's own is used. scaling_factor: p in place of the one that the sizes tell. frames: a list that gets
-        the noise level a after each step, and x_t in [-1, 1] and beyond.
+        steps: of the T = 2000. sampler: "ancestral" (DDPM, Ho et al. 2020), "ddim" (eta = 0, Song et al. 2021) or
+        "dpm-solver++" (order 2, Lu et al. 2022), each with x_0 clamped to [-1, 1] at every step. generator: the same state
+        gives the same image; without one torch's own is used. scaling_factor: p in place of the one that the sizes tell.
+        frames: a list that gets the noise level a after each step, and x_t in [-1, 1] and beyond. ValueError for other
+        input.
         """
-        check_image(lr, "lr")
+        self.check(lr, "lr")
         size, plan = check_size(size), scheduler(sampler, steps)
+        if not isinstance(generator, torch.Generator | None):
+            raise ValueError(
+                f"generator must be a torch.Generator, got {generator!r}; torch.Generator().manual_seed(0)?"
+            )
         p = self.scaling_factor(tuple(lr.shape[-2:]), size) if scaling_factor is None else scaling_factor
         levels = plan.alphas_cumprod.to(lr).sqrt()
         prepared = self.prepare(2 * lr - 1, size, p)
         place = generator.device if generator is not None else "cpu"  # so that a seed means one image on any device
         x = torch.randn(lr.shape[0], 3, *size, generator=generator, device=place).to(lr)
-        told = {} if sampler == "ddim" else {"generator": generator}  # eta = 0: DDIM draws nothing
         times = plan.timesteps.tolist()
         for i, t in enumerate(tqdm(times, desc=f"{self.name}, {sampler}", disable=not progress)):
-            x = plan.step(self.denoise(x, prepared, levels[t]), t, x, **told).prev_sample
+            a, e = levels[t], self.denoise(x, prepared, levels[t])
+            x_0 = ((x - (1 - a**2).sqrt() * e) / a).clamp(-1, 1)
+            x = plan.step(x_0, t, x, generator=generator).prev_sample
             if frames is not None:
                 frames.append((float(levels[times[i + 1]]) if i + 1 < len(times) else 1.0, x))
         return ((x + 1) / 2).clamp(0, 1)
@@ -154,9 +189,3 @@ def column(value: float | Tensor, like: Tensor) -> Tensor:
             f"expected one number, or one for each of {like.shape[0]} images, got shape {tuple(value.shape)}"
         )
     return value.reshape(-1, 1).expand(like.shape[0], 1)
-
-
-def check_image(image: object, what: str) -> None:
-    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
-        got = f"{image.dtype} {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
-        raise ValueError(f"{what} must be a float tensor of RGB images (B, 3, H, W), got {got}")

@@ -105,24 +105,27 @@ class ImplicitUp(nn.Module):
         s1, shift = context  # s1' (B, C, 1, 1), and g s2' (B, C, h, w), which do not depend on x
         return self.style.activate(x * s1 + shift)
 
-    def literal(self, x: Tensor, size: Size, context: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, size: Size, context: tuple[Tensor, Tensor], literal: bool = False) -> Tensor:
+        return (self.literal if literal else self.fast)(self.mix(x, context), size)
+
+    def literal(self, mixed: Tensor, size: Size) -> Tensor:
         """Position by position, as the paper writes it."""
-        features = self.mix(x, context).permute(0, 2, 3, 1)
-        (row, column), *_ = corners(Grid(tuple(x.shape[-2:]), tuple(size)), x.device, ensemble=False).values()
-        nearest = gather(features, row.code, column.code)  # (B, H, W, C)
-        relative = torch.stack(torch.meshgrid(row.relative, column.relative, indexing="ij"), dim=-1).to(x.dtype)
+        (row, column), *_ = corners(Grid(tuple(mixed.shape[-2:]), tuple(size)), mixed.device, ensemble=False).values()
+        nearest = gather(mixed.permute(0, 2, 3, 1), row.code, column.code)  # (B, H, W, C)
+        relative = torch.stack(torch.meshgrid(row.relative, column.relative, indexing="ij"), dim=-1).to(mixed.dtype)
         return self.imnet(torch.cat([nearest, relative.expand(*nearest.shape[:3], 2)], dim=-1)).permute(0, 3, 1, 2)
 
-    def forward(self, x: Tensor, size: Size, context: tuple[Tensor, Tensor]) -> Tensor:
+    def fast(self, mixed: Tensor, size: Size) -> Tensor:
         """The same numbers: two linear layers without an activation between them are one, W2 W1, which needs the features only
         at their own resolution, and one vector per row and per column of the output."""
         first, second = self.imnet
         weight, bias = second.weight @ first.weight, second.weight @ first.bias + second.bias
-        n = x.shape[1]
-        codes = F.conv2d(self.mix(x, context), weight[:, :n, None, None], bias)
-        (row, column), *_ = corners(Grid(tuple(x.shape[-2:]), tuple(size)), x.device, ensemble=False).values()
+        n = mixed.shape[1]
+        codes = F.conv2d(mixed, weight[:, :n, None, None], bias)
+        (row, column), *_ = corners(Grid(tuple(mixed.shape[-2:]), tuple(size)), mixed.device, ensemble=False).values()
         down, right = (
-            (weight[:, n + i, None] * axis.relative.to(x.dtype)).to(codes.dtype) for i, axis in enumerate((row, column))
+            (weight[:, n + i, None] * axis.relative.to(mixed.dtype)).to(codes.dtype)
+            for i, axis in enumerate((row, column))
         )
         codes = codes.index_select(2, row.code) + down[:, :, None]
         return codes.index_select(3, column.code) + right[:, None, :]

@@ -112,13 +112,13 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """SR3's upsampling: nearest neighbours and a convolution."""
+    """SR3's upsampling: nearest neighbours and a convolution. It has one way only, `literal` or not."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.conv = conv3x3(channels, channels)
 
-    def forward(self, x: Tensor, size: Size, context: None = None) -> Tensor:
+    def forward(self, x: Tensor, size: Size, context: None = None, literal: bool = True) -> Tensor:
         return self.conv(F.interpolate(x, size))
 
 
@@ -151,7 +151,7 @@ class UNet(nn.Module):
     """The denoiser: [condition, x_t] (B, 6, H, W) and noise level (B, 1) -> noise (B, 3, H, W), for any H and W.
 
     upsampling: constructor(channels) of the layers that enlarge; each is called with (features, size, context of the level
-    that it leaves).
+    that it leaves, literal).
     """
 
     def __init__(self, shape: Shape = RELEASED, upsampling: type[nn.Module] = Up):
@@ -186,8 +186,11 @@ class UNet(nn.Module):
         self.mid = nn.ModuleList([layer(middle, middle, True), layer(middle, middle, False)])
         self.final_conv = Block(channels, 3, shape.groups)
 
-    def forward(self, x: Tensor, level: Tensor, contexts: Sequence[object] | None = None) -> Tensor:
-        """contexts: what the upsampling layers are called with, one entry per level, the first level's first."""
+    def forward(
+        self, x: Tensor, level: Tensor, contexts: Sequence[object] | None = None, literal: bool = False
+    ) -> Tensor:
+        """contexts: what the upsampling layers are called with, one entry per level, the first level's first. literal: the
+        paper's equations one by one there."""
         level = self.noise_level_mlp(level)
         left = list(contexts or [None] * len(self.widths))
         skips = []
@@ -200,7 +203,7 @@ class UNet(nn.Module):
             if isinstance(layer, Layer):
                 x = layer(torch.cat([x, skips.pop()], dim=1), level)
             else:
-                x = layer(x, skips[-1].shape[-2:], left.pop())
+                x = layer(x, skips[-1].shape[-2:], left.pop(), literal)
         return self.final_conv(x)
 
 
