@@ -40,10 +40,10 @@ class Settings:
     data: data set or folder. exclude: image names left out. patch: LR pixels a side. scales: (smallest, largest), drawn
     uniformly per batch, or with scale_step from that grid (DIINN draws 2, 3 or 4). pixels: HR pixels of each patch that are
     decoded, as whole output rows drawn at random (whole slices, as DIIF needs; LIIF draws the same number of single pixels).
-    schedule: "cosine" to zero, or "halving", at every fifth of the run. precision: "auto" is bf16 autocast where the device
-    has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model, else its
-    encoder. For an encoder that is trained already: it stays as it is for the first `frozen` steps, which then take half the
-    time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. ema: decay of an exponential moving average of the
+    schedule: "cosine" to zero, "halving" at every fifth of the run, or "constant". precision: "auto" is bf16 autocast where
+    the device has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model,
+    else its encoder. For an encoder that is trained already: it stays as it is for the first `frozen` steps, which then take
+    half the time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. ema: decay of an exponential moving average of the
     weights, which is then what is scored and saved; 0 is none. stop: end after this step, the learning rate still high; 0 is
     after `steps`.
 
@@ -71,8 +71,8 @@ class Settings:
     stop: int = 0
 
     def __post_init__(self):
-        if self.schedule not in ("cosine", "halving"):
-            raise ValueError(f"schedule must be 'cosine' or 'halving', got {self.schedule!r}")
+        if self.schedule not in ("cosine", "halving", "constant"):
+            raise ValueError(f"schedule must be 'cosine', 'halving' or 'constant', got {self.schedule!r}")
         if self.precision not in ("auto", "bf16", "float32"):
             raise ValueError(f"precision must be 'auto', 'bf16' or 'float32', got {self.precision!r}")
         for name in ("steps", "batch", "patch", "pixels"):
@@ -104,6 +104,8 @@ class Settings:
         """Learning rate of a step."""
         if self.schedule == "halving":
             return self.lr * 0.5 ** (5 * step // self.steps)
+        if self.schedule == "constant":
+            return self.lr
         warm = min(1.0, (step + 1) / 100)
         return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 

@@ -126,6 +126,7 @@ def test_schedules():
     cosine, halving = train.Settings("m", steps=1000), train.Settings("m", steps=1000, schedule="halving")
     assert cosine.rate(100) == pytest.approx(1e-3, rel=0.05) and cosine.rate(999) < 1e-7 and cosine.rate(0) < 2e-5
     assert [halving.rate(s) for s in (0, 199, 200, 999)] == [1e-3, 1e-3, 5e-4, 1e-3 / 16]
+    assert train.Settings("m", steps=1000, schedule="constant").rate(999) == 1e-3
 
 
 def test_a_run_can_start_from_weights(tmp_path):
