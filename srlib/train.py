@@ -43,9 +43,9 @@ class Settings:
     schedule: "cosine" to zero, "halving" at every fifth of the run, or "constant". precision: "auto" is bf16 autocast where
     the device has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model,
     else its encoder. For an encoder that is trained already: it stays as it is for the first `frozen` steps, which then take
-    half the time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. ema: decay of an exponential moving average of the
-    weights, which is then what is scored and saved; 0 is none. stop: end after this step, the learning rate still high; 0 is
-    after `steps`.
+    half the time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. ema: decay of an exponential moving
+    average of the weights, which is then what is scored and saved; 0 is none. stop: end after this step, the learning rate
+    still high; 0 is after `steps`.
 
     Diffusion models see whole crops of patch * scales[1] pixels, resized to patch and to patch * scale, as IDM's do.
     """
