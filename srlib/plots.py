@@ -270,10 +270,12 @@ def sampling(table: pd.DataFrame) -> Figure:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())
+        line_of[0].set_xticks(sorted(table["steps"].unique()))
         line_of[0].set_ylabel(text)
     for axis, text in zip(axes[-1], ("steps", "seconds an image"), strict=True):
         axis.set_xlabel(text)
-    axes[0][0].legend(fontsize="small")
+    handles, texts = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, texts, fontsize="small", loc="outside lower center", ncols=len(texts))
     return figure
 
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import srlib
-from srlib import data, models, train
+from srlib import data, models, plots, train
 from srlib.models.sr3 import Enlarged, UNet
 
 SMALL = {"data": "embedded", "exclude": (), "batch": 2, "patch": 12, "pixels": 200, "precision": "float32"}
@@ -320,3 +320,10 @@ def test_full_size_runs_are_rehearsed(tmp_path, model):
     train.fit(settings, tmp_path, progress=False, stop_at=1, log_every=1)
     log = train.fit(settings, tmp_path, progress=False, log_every=1)
     assert list(log["step"]) == [1, 2] and log["loss"].max() < 2 and (tmp_path / f"{model}.safetensors").exists()
+
+
+def test_curves_of_any_validation():
+    for column in ("psnr_x8", "noise_error"):
+        log = pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0], column: [1.0, None, 2.0]})
+        assert len(plots.training_curves({"compact-x8": log}).axes) == 2
+    assert len(plots.training_curves({"compact-x8": log[["step", "loss"]]}).axes) == 1
