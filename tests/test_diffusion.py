@@ -90,6 +90,16 @@ def test_sizes_and_gradients(name):
         assert not idle  # every parameter takes part
 
 
+def test_velocity_is_another_name_for_the_noise():
+    """The last layer's v = a e - sqrt(1 - a^2) x_0 is turned into e."""
+    plain, other = tiny(2), tiny(2, velocity=True)
+    x, lr, a = torch.randn(2, 3, 9, 8), torch.rand(2, 3, 3, 4), 0.8
+    with torch.no_grad():
+        v, noise = plain.predict_noise(x, lr, 0.4, a), other.predict_noise(x, lr, 0.4, a)
+    x_0 = (x - 0.6 * noise) / a
+    torch.testing.assert_close(a * noise - 0.6 * x_0, v, rtol=0, atol=1e-5)
+
+
 def test_bad_input_is_refused():
     model, lr, x = tiny(), torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 8, 8)
     with pytest.raises(ValueError, match="lr must be a float tensor"):
