@@ -44,16 +44,14 @@ class Affine(nn.Module):
         return x + self.noise_func(level)[:, :, None, None]
 
 
-def norm(groups: int, channels: int) -> nn.Module:
-    return nn.GroupNorm(groups, channels) if groups else nn.Identity()
-
-
 class Block(nn.Module):
     """Group norm, swish, dropout, 3x3 convolution."""
 
     def __init__(self, inputs: int, outputs: int, groups: int, dropout: float = 0.0):
         super().__init__()
-        self.block = nn.Sequential(norm(groups, inputs), nn.SiLU(), nn.Dropout(dropout), conv3x3(inputs, outputs))
+        self.block = nn.Sequential(
+            nn.GroupNorm(groups, inputs), nn.SiLU(), nn.Dropout(dropout), conv3x3(inputs, outputs)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.block(x)
@@ -78,7 +76,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, groups: int):
         super().__init__()
-        self.norm = norm(groups, channels)
+        self.norm = nn.GroupNorm(groups, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
         self.out = nn.Conv2d(channels, channels, 1)
 
@@ -130,7 +128,7 @@ class Shape:
 
     width: channels of the first level. multipliers: of the width, level by level, each half as large as the one before.
     blocks: residual blocks a level. attention: levels with self-attention (the middle has it too). groups: of the
-    group norms, 0 for none. velocity: the last layer predicts v = a e - sqrt(1 - a^2) x_0 (Salimans and Ho, ICLR 2022),
+    group norms. velocity: the last layer predicts v = a e - sqrt(1 - a^2) x_0 (Salimans and Ho, ICLR 2022),
     from which the noise e follows, and not e itself.
     """
 
