@@ -217,19 +217,19 @@ def test_every_recipe_is_a_run(capsys):
 def test_a_suite_is_trained_alike_and_from_nothing(tmp_path, monkeypatch, capsys):
     small = {k: list(v) if isinstance(v, tuple) else v for k, v in SMALL.items()} | {"steps": 1}
     suites = {
-        "start": {"models": ["compact-x2"], "settings": small | {"scales": [2.0, 2.0]}},
+        "start": {"models": ["compact-x16"], "settings": small | {"scales": [16.0, 16.0]}},
         "rest": {
             "models": ["compact-liif", "compact-diif-x4only"],
-            "settings": small | {"init": "compact-x2", "seed": 5},
+            "settings": small | {"init": "compact-x16", "seed": 5},
             "compact-diif-x4only": {"scales": [4.0, 4.0]},
         },
     }
     monkeypatch.setattr(train, "suites", lambda: suites)
     monkeypatch.setattr(train.paths, "ROOT", tmp_path)
-    assert train.main(["--model", "rest"]) == 1 and "no weights for compact-x2" in capsys.readouterr().err
+    assert train.main(["--model", "rest"]) == 1 and "no weights for compact-x16" in capsys.readouterr().err
     assert train.main(["--model", "rest", "--folder", "x"]) == 1 and "for one model" in capsys.readouterr().err
     assert train.main(["--model", "rest", "--from-nothing", "--batch", "3"]) == 0
-    runs = {m: tmp_path / "runs" / m for m in ("compact-x2", "compact-liif", "compact-diif-x4only")}
+    runs = {m: tmp_path / "runs" / m for m in ("compact-x16", "compact-liif", "compact-diif-x4only")}
     start, liif, only = (srlib.weights.header(runs[m] / f"{m}.safetensors") for m in runs)
     assert (start["training"]["batch"], liif["training"]["batch"], liif["training"]["seed"]) == (2, 3, 5)
     assert liif["training"]["scales"] == [1.0, 4.0] and only["training"]["scales"] == [4.0, 4.0]
