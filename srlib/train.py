@@ -316,9 +316,7 @@ def fit(
         while step < end:
             for group, factor in zip(optimizer.param_groups, (settings.encoder_rate, 1.0), strict=True):
                 group["lr"] = factor * settings.rate(step)
-            torch.manual_seed(
-                settings.seed * 2**32 + 2**31 + step
-            )  # for dropout, which draws from torch's own generator
+            torch.manual_seed(settings.seed * 2**32 + 2**31 + step)  # dropout draws from torch's own generator
             loss = objective(model, settings, images, step, device)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -102,7 +102,7 @@ def test_velocity_is_another_name_for_the_noise():
 
 def test_bad_input_is_refused():
     model, lr, x = tiny(), torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 8, 8)
-    with pytest.raises(ValueError, match="lr must be a float tensor"):
+    with pytest.raises(ValueError, match="lr: expected a float tensor"):
         model.predict_noise(x, torch.zeros(1, 1, 4, 4), 0.5, 0.5)
     with pytest.raises(ValueError, match="2 images and lr 1"):
         model.predict_noise(x.expand(2, -1, -1, -1), lr, 0.5, 0.5)
@@ -116,7 +116,7 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="positive integers"):
         model.sample(lr, (8, 0))
     for bad, why in (
-        (lr.double(), "must be torch.float32"),
+        (lr.double(), "expected torch.float32"),
         (lr / 0, "NaN or infinite"),
         (lr[:0], "at least one image"),
     ):

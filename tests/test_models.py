@@ -363,7 +363,7 @@ def test_bad_input_is_refused(bad):
 
 
 def test_another_dtype_than_the_models_is_refused():
-    with pytest.raises(ValueError, match=r"expected a torch.float32 image.*lr.to\(torch.float32\)"):
+    with pytest.raises(ValueError, match=r"expected torch.float32 images.*convert with .to\(torch.float32\)"):
         tiny("liif")(torch.rand(1, 3, 8, 8, dtype=torch.float64), (8, 8))
 
 

@@ -17,6 +17,7 @@ from srlib.models.diif import DIIF, FixedSliceDIIF
 from srlib.models.diinn import DIINN
 from srlib.models.dlte import DLTE
 from srlib.models.idm import ImplicitUNet, LRConditioning
+from srlib.models.layers import check_images
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
@@ -107,12 +108,7 @@ class Model(nn.Module):
 
         For LTE and DLTE the last three channels are the normalised image itself, for their bilinear skip.
         """
-        check_lr(lr, finite=not self.training)
-        own = next((p.dtype for p in self.parameters()), lr.dtype)
-        if lr.dtype != own and not torch.is_autocast_enabled(lr.device.type):
-            raise ValueError(
-                f"expected a {own} image for this {own} model, got {lr.dtype}; convert it with lr.to({own})"
-            )
+        check_images(lr, "lr", self, finite=not self.training)
         image = (lr - self.mean) / self.std
         features = self.encoder(image)
         if getattr(self.decoder, "needs_image", False):
@@ -162,17 +158,6 @@ class Model(nn.Module):
         if literal:
             return LITERAL_QUERIES
         return getattr(self.decoder, "queries", CPU_QUERIES) if features.device.type == "cpu" else GPU_QUERIES
-
-
-def check_lr(lr: Tensor, *, finite: bool = True) -> None:
-    """ValueError unless lr is a float tensor (B, 3, h, w) with pixels, all finite."""
-    if not isinstance(lr, Tensor) or lr.ndim != 4 or lr.shape[1] != 3 or not lr.is_floating_point():
-        what = f"a {lr.dtype} tensor of shape {tuple(lr.shape)}" if isinstance(lr, Tensor) else f"a {type(lr).__name__}"
-        raise ValueError(f"expected a float tensor of RGB images in [0, 1], shape (B, 3, h, w), got {what}")
-    if lr.numel() == 0:
-        raise ValueError(f"expected at least one image of at least 1 x 1 pixels, got shape {tuple(lr.shape)}")
-    if finite and lr.device.type != "meta" and not bool(torch.isfinite(lr).all()):
-        raise ValueError("the image has NaN or infinite values; expected finite RGB values in [0, 1]")
 
 
 def unknown(what: str, name: object, known: list[str] | tuple[str, ...]) -> ValueError:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from srlib.coords import Size, check_size
+from srlib.models.layers import check_images
 
 STEPS, BETA = 2000, (1e-6, 1e-2)  # T and beta_1, beta_T, as in IDM's released configuration
 SAMPLERS = ("ancestral", "ddim", "dpm-solver++")
@@ -75,21 +76,6 @@ class Diffusion(nn.Module):
         scale = (size[0] * size[1] / (lr_size[0] * lr_size[1])) ** 0.5
         return (scale - 1) / (self.trained_scale - 1)
 
-    def check(self, image: Tensor, what: str) -> None:
-        """ValueError unless the image is a finite float tensor (B, 3, H, W) of the network's type."""
-        own = next((p.dtype for p in self.parameters()), torch.float32)
-        if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
-            got = f"{image.dtype} {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
-            raise ValueError(f"{what} must be a float tensor of RGB images (B, 3, H, W), got {got}")
-        if image.numel() == 0:
-            raise ValueError(f"{what} must have at least one image of at least 1 x 1 pixels, got {tuple(image.shape)}")
-        if image.dtype != own and not torch.is_autocast_enabled(image.device.type):
-            raise ValueError(
-                f"{what} must be {own} for this {own} model, got {image.dtype}; convert it with .to({own})"
-            )
-        if not bool(torch.isfinite(image).all()):
-            raise ValueError(f"{what} has NaN or infinite values")
-
     def prepare(self, lr: Tensor, size: Size, p: float | Tensor) -> tuple[Tensor, list | None]:
         """All that does not depend on x_t: the condition and, for IDM, what its side branch makes of it. lr in [-1, 1]."""
         condition = self.encoder(lr, size)
@@ -119,7 +105,7 @@ class Diffusion(nn.Module):
         literal: IDM's implicit function position by position. ValueError for other shapes.
         """
         for what, image in (("x_t", x_t), ("lr", lr)):
-            self.check(image, what)
+            check_images(image, what, self)
         if x_t.shape[0] != lr.shape[0]:
             raise ValueError(f"x_t has {x_t.shape[0]} images and lr {lr.shape[0]}; expected as many")
         return self.denoise(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level, literal)
@@ -156,7 +142,7 @@ class Diffusion(nn.Module):
         frames: a list that gets the noise level a after each step, and x_t in [-1, 1] and beyond. ValueError for other
         input.
         """
-        self.check(lr, "lr")
+        check_images(lr, "lr", self)
         size, plan = check_size(size), scheduler(sampler, steps)
         if not isinstance(generator, torch.Generator | None):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The few pieces that several decoders share."""
+"""The few pieces that several models share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.coords import Grid
+
+
+def check_images(images: object, what: str, model: nn.Module, *, finite: bool = True) -> None:
+    """ValueError unless these are RGB images (B, 3, h, w) of the model's float type, with pixels, all finite."""
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        got = (
+            f"a {images.dtype} tensor of shape {tuple(images.shape)}"
+            if isinstance(images, Tensor)
+            else f"a {type(images).__name__}"
+        )
+        raise ValueError(f"{what}: expected a float tensor of RGB images, shape (B, 3, h, w), got {got}")
+    if images.numel() == 0:
+        raise ValueError(
+            f"{what}: expected at least one image of at least 1 x 1 pixels, got shape {tuple(images.shape)}"
+        )
+    own = next((p.dtype for p in model.parameters()), images.dtype)
+    if images.dtype != own and not torch.is_autocast_enabled(images.device.type):
+        raise ValueError(
+            f"{what}: expected {own} images for this {own} model, got {images.dtype}; convert with .to({own})"
+        )
+    if finite and images.device.type != "meta" and not bool(torch.isfinite(images).all()):
+        raise ValueError(f"{what} has NaN or infinite values; expected finite RGB values")
 
 
 def mlp(*widths: int) -> nn.Sequential:
