@@ -134,6 +134,15 @@ def check(
     }
 
 
+def same_image(which: str, consistency: float | None, bicubic: float | None, cause: str) -> tuple[dict, bool]:
+    """Does a network enlarge this very image: the line of the conclusion that says so, and whether the others may be judged (of
+    a network that draws other images, sharpness or diversity say nothing). Both numbers are MSE x 1e5 between the LR image and
+    the result shrunk to its size; the most allowed is 100, a thousandth of the squared range, more than bicubic's."""
+    excess = None if consistency is None or bicubic is None else max(0.0, consistency - bicubic)
+    claim = f"{which} this very image: consistency, MSE × 10⁵, at most bicubic's + 100"
+    return check(claim, 0.0, excess, 100.0, cause=cause), excess is not None and excess <= 100
+
+
 class Run:
     """The results of one notebook, in one folder. Interactive runs go to results/interactive/{notebook}."""
 

@@ -89,7 +89,32 @@ def test_dragging_the_slider_changes_the_pictures(lab, page):
         page.screenshot(path=f"{folder}/scale_slider.png")
 
 
-@pytest.mark.parametrize("notebook", ["quickstart", "diif_table4", "diif_figure7", "diinn_figure4", "claims"])
+def test_dragging_the_seed_draws_another_picture(lab, page):
+    run_all(page, lab, "idm_slider")
+    picture = page.locator("img.sr-image")
+    picture.wait_for(timeout=60_000)
+    before = picture.get_attribute("src")
+    page.locator(".widget-slider [role=slider]").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("a => document.querySelector('img.sr-image').src !== a", arg=before, timeout=60_000)
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/idm_slider.png")
+
+
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        "idm_scales",
+        "idm_16x",
+        "idm_sampling",
+        "idm_scaling_factor",
+        "quickstart",
+        "diif_table4",
+        "diif_figure7",
+        "diinn_figure4",
+        "claims",
+    ],
+)
 def test_a_notebook_runs_without_an_error(lab, page, notebook):
     run_all(page, lab, notebook)
     page.get_by_text("Expected, measured, gap").last.scroll_into_view_if_needed()

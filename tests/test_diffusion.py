@@ -12,7 +12,7 @@ import srlib
 from srlib import weights
 from srlib.models import diffusion
 from srlib.models.idm import ImplicitUNet, ImplicitUp, LRConditioning
-from srlib.models.sr3 import Shape
+from srlib.models.sr3 import Shape, enlarged
 
 TINY = Shape(width=8, multipliers=(1, 2, 2), blocks=1, attention=(1,), groups=4, dropout=0.0)
 
@@ -28,6 +28,8 @@ def tiny(seed=0, **options):
 
 class Toy(torch.nn.Module):
     """A denoiser that computes `rule` of x_t and the noise level."""
+
+    residual = False
 
     def __init__(self, rule):
         super().__init__()
@@ -90,14 +92,15 @@ def test_sizes_and_gradients(name):
         assert not idle  # every parameter takes part
 
 
-def test_velocity_is_another_name_for_the_noise():
-    """The last layer's v = a e - sqrt(1 - a^2) x_0 is turned into e."""
-    plain, other = tiny(2), tiny(2, velocity=True)
+def test_a_residual_network_diffuses_the_difference_from_the_enlarged_image():
+    """v = a e - sqrt(1 - a^2) r, r = x_0 - c, from the input r_t = x_t - a c, is turned into e."""
+    plain, other = tiny(2), tiny(2, residual=True)
     x, lr, a = torch.randn(2, 3, 9, 8), torch.rand(2, 3, 3, 4), 0.8
+    c = enlarged(lr, (9, 8))
     with torch.no_grad():
-        v, noise = plain.predict_noise(x, lr, 0.4, a), other.predict_noise(x, lr, 0.4, a)
+        v, noise = plain.predict_noise(x - a * c, lr, 0.4, a), other.predict_noise(x, lr, 0.4, a)
     x_0 = (x - 0.6 * noise) / a
-    torch.testing.assert_close(a * noise - 0.6 * x_0, v, rtol=0, atol=1e-5)
+    torch.testing.assert_close(a * noise - 0.6 * (x_0 - c), v, rtol=0, atol=1e-5)
 
 
 def test_bad_input_is_refused():

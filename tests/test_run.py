@@ -62,6 +62,13 @@ def test_checks():
     )
 
 
+def test_a_network_that_draws_another_image_is_told_apart():
+    near, far, none = (report.same_image("x", c, 50.0, "why") for c in (140.0, 160.0, None))
+    assert near[0]["verdict"] == "confirmed" and near[1] is True
+    assert far[0]["verdict"] == "not confirmed" and far[0]["measured"] == "110" and far[1] is False
+    assert none[0]["verdict"] == "not measured" and none[1] is False
+
+
 def test_files_are_whole_or_absent(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("before")

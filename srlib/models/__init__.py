@@ -69,8 +69,8 @@ NAMES = ("bicubic", *(f"{encoder}-{decoder}" for encoder in ENCODERS for decoder
 
 # Diffusion models: name -> constructor of (condition, U-Net). The small ones train on a CPU, in thousands of steps where the
 # papers' take a million. Predicting the noise itself, they had not learnt by then what colour an image is to have: at the first
-# levels of sampling an error in the noise counts a hundredfold in x_0. Hence v, whose errors do not grow.
-SMALL = Shape(width=32, multipliers=(1, 2, 4, 4), blocks=1, groups=16, dropout=0.0, velocity=True)
+# levels of sampling an error in the noise counts a hundredfold in x_0. Hence the residual, whose colour is none, and v.
+SMALL = Shape(width=32, multipliers=(1, 2, 4, 4), blocks=1, groups=16, dropout=0.0, residual=True)
 DIFFUSION: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
     "sr3": lambda: (Enlarged(), UNet()),
     "sr3-small": lambda: (Enlarged(), UNet(SMALL)),

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from srlib.coords import Size, check_size
 from srlib.models.layers import check_images
+from srlib.models.sr3 import enlarged
 
 STEPS, BETA = 2000, (1e-6, 1e-2)  # T and beta_1, beta_T, as in IDM's released configuration
 SAMPLERS = ("ancestral", "ddim", "dpm-solver++")
@@ -76,19 +77,33 @@ class Diffusion(nn.Module):
         scale = (size[0] * size[1] / (lr_size[0] * lr_size[1])) ** 0.5
         return (scale - 1) / (self.trained_scale - 1)
 
-    def prepare(self, lr: Tensor, size: Size, p: float | Tensor) -> tuple[Tensor, list | None]:
-        """All that does not depend on x_t: the condition and, for IDM, what its side branch makes of it. lr in [-1, 1]."""
-        condition = self.encoder(lr, size)
-        if not hasattr(self.denoise_fn, "contexts"):
-            return condition, None
-        return condition, self.denoise_fn.contexts(condition, column(p, lr))
+    def prepare(self, lr: Tensor, size: Size, p: float | Tensor) -> tuple[Tensor, list | None, Tensor | None]:
+        """All that does not depend on x_t, from lr in [-1, 1]: the condition; for IDM, what its side branch makes of it; and
+        for a residual network the enlarged image."""
+        condition, unet = self.encoder(lr, size), self.denoise_fn
+        contexts = unet.contexts(condition, column(p, lr)) if hasattr(unet, "contexts") else None
+        return condition, contexts, enlarged(lr, size) if unet.residual else None
 
     def denoise(
-        self, x_t: Tensor, prepared: tuple[Tensor, list | None], noise_level: float | Tensor, literal: bool = False
+        self,
+        x_t: Tensor,
+        prepared: tuple[Tensor, list | None, Tensor | None],
+        noise_level: float | Tensor,
+        literal: bool = False,
     ) -> Tensor:
-        """x_t (B, 3, H, W) and a -> the noise (B, 3, H, W); `prepared` by `prepare`, once for all steps."""
-        condition, contexts = prepared
-        return self.denoise_fn(torch.cat([condition, x_t], dim=1), column(noise_level, x_t), contexts, literal)
+        """x_t (B, 3, H, W) and a -> the noise (B, 3, H, W); `prepared` by `prepare`, once for all steps.
+
+        A residual network sees the difference r = x_0 - c from the enlarged image c in the same noise (SRDiff, Li et al.
+        2022), r_t = x_t - a c = a r + sqrt(1 - a^2) e, and answers v = a e - sqrt(1 - a^2) r (Salimans and Ho,
+        ICLR 2022), from which e = sqrt(1 - a^2) r_t + a v.
+        """
+        (condition, contexts, c), level = prepared, column(noise_level, x_t)
+        if c is None:
+            return self.denoise_fn(torch.cat([condition, x_t], dim=1), level, contexts, literal)
+        a = level[..., None, None]
+        r_t = x_t - a * c
+        v = self.denoise_fn(torch.cat([condition, r_t], dim=1), level, contexts, literal)
+        return (1 - a**2).sqrt() * r_t + a * v
 
     def predict_noise(
         self,

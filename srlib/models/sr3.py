@@ -128,8 +128,8 @@ class Shape:
 
     width: channels of the first level. multipliers: of the width, level by level, each half as large as the one before.
     blocks: residual blocks a level. attention: levels with self-attention (the middle has it too). groups: of the
-    group norms. velocity: the last layer predicts v = a e - sqrt(1 - a^2) x_0 (Salimans and Ho, ICLR 2022),
-    from which the noise e follows, and not e itself.
+    group norms. residual: what is diffused is not the image but its difference from the LR image enlarged, and the last
+    layer predicts v of that and not the noise (`Diffusion.denoise`).
     """
 
     width: int = 64
@@ -138,7 +138,7 @@ class Shape:
     attention: tuple[int, ...] = (3,)
     groups: int = 32
     dropout: float = 0.2
-    velocity: bool = False
+    residual: bool = False
 
     @property
     def widths(self) -> list[int]:
@@ -158,7 +158,7 @@ class UNet(nn.Module):
 
     def __init__(self, shape: Shape = RELEASED, upsampling: type[nn.Module] = Up):
         super().__init__()
-        self.widths, width, self.velocity = shape.widths, shape.width, shape.velocity
+        self.widths, width, self.residual = shape.widths, shape.width, shape.residual
         self.noise_level_mlp = nn.Sequential(
             NoiseLevel(width), nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width)
         )
@@ -193,7 +193,6 @@ class UNet(nn.Module):
     ) -> Tensor:
         """contexts: what the upsampling layers are called with, one entry per level, the first level's first. literal: the
         paper's equations one by one there."""
-        a, x_t = level[:, :, None, None], x[:, 3:]
         level = self.noise_level_mlp(level)
         left = list(contexts or [None] * len(self.widths))
         skips = []
@@ -207,12 +206,16 @@ class UNet(nn.Module):
                 x = layer(torch.cat([x, skips.pop()], dim=1), level)
             else:
                 x = layer(x, skips[-1].shape[-2:], left.pop(), literal)
-        out = self.final_conv(x)
-        return (1 - a**2).sqrt() * x_t + a * out if self.velocity else out
+        return self.final_conv(x)
+
+
+def enlarged(lr: Tensor, size: Size) -> Tensor:
+    """An LR image (B, 3, h, w) in [-1, 1], enlarged by bicubic interpolation."""
+    return F.interpolate(lr, size, mode="bicubic", align_corners=False).clamp(-1, 1)
 
 
 class Enlarged(nn.Module):
     """SR3's condition: the LR image enlarged by bicubic interpolation (SR3, Section 2.3)."""
 
     def forward(self, lr: Tensor, size: Size) -> Tensor:
-        return F.interpolate(lr, size, mode="bicubic", align_corners=False).clamp(-1, 1)
+        return enlarged(lr, size)
