@@ -274,6 +274,15 @@ def test_diffusion_trains_with_an_average_and_goes_on(tmp_path, model, scales):
         train.ship(tmp_path / "a", model, to=tmp_path / "there")
 
 
+def test_the_average_forgets_the_first_weights_and_then_decays_as_told():
+    layer = torch.nn.Linear(1, 1)
+    average = train.AveragedModel(layer, multi_avg_fn=train.moving_average(0.9))
+    for value in (1.0, *[0.0] * 100, 1.0):  # from step 80 on (1 + n) / (10 + n) > 0.9
+        torch.nn.init.constant_(layer.weight, value)
+        average.update_parameters(layer)
+    assert average.module.weight.item() == pytest.approx(0.1, abs=1e-6)
+
+
 def test_dropout_repeats_too(tmp_path, monkeypatch):
     monkeypatch.setitem(models.DIFFUSION, "sr3", lambda: (Enlarged(), UNet(replace(models.SMALL, dropout=0.5))))
     settings = train.Settings(
