@@ -218,11 +218,11 @@ def ablation_macs(table: pd.DataFrame) -> Figure:
 
 
 def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
-    """Loss (running median) and what validation said (PSNR at each scale, or the error in the noise) against steps."""
+    """Loss (running median) and what validation said (PSNR at each scale, or the loss) against steps."""
     scales = sorted({int(c.removeprefix("psnr_x")) for log in logs.values() for c in log if c.startswith("psnr_x")})
     names = {f"psnr_x{scale}": (f"Validation, ×{scale}", "luma PSNR, dB") for scale in scales}
-    if any("noise_error" in log for log in logs.values()):
-        names["noise_error"] = "Validation", "mean |noise − prediction|"
+    if any("validation_loss" in log for log in logs.values()):
+        names["validation_loss"] = "Validation", "loss"
     figure, axes = plt.subplots(1, 1 + len(names), figsize=(3.6 + 3.0 * len(names), 3.7), squeeze=False)
     left, *others = axes[0]
     for model, log in logs.items():

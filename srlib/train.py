@@ -29,6 +29,7 @@ from srlib.files import whole
 from srlib.images import to_tensor
 from srlib.models import ALL, Diffusion, Model, build, unknown
 
+RULES = 1  # one more whenever a change of this file, or of a model, would make of an interrupted run another one
 LOGGED = ("step", "loss", "lr", "seconds")  # beside what `validation` says
 VALIDATION = ("astronaut", "chelsea", "coffee", "rocket")  # embedded photographs, in no training or benchmark set
 
@@ -215,8 +216,8 @@ def validation_pairs(scales: Sequence[int], device: torch.device) -> dict[int, l
 
 def validation(model: Model | Diffusion, device: torch.device) -> Callable[[Model | Diffusion], dict[str, float]]:
     """A function that scores models like this one on the embedded photographs. Regression: mean luma PSNR at x2 and x4, or at
-    the scales that the model has, `scale` pixels cropped: {'psnr_x2': dB, ...}. Diffusion: {'noise_error': mean |e -
-    prediction|} at the trained scale, over noise levels and noise that are the same each time."""
+    the scales that the model has, `scale` pixels cropped: {'psnr_x2': dB, ...}. Diffusion: {'validation_loss':
+    its objective} at the trained scale, over noise levels and noise that are the same each time."""
     if isinstance(model, Diffusion):
         side = 16 * round(model.trained_scale)
         pairs = validation_pairs([round(model.trained_scale)], device)[round(model.trained_scale)]
@@ -230,7 +231,7 @@ def validation(model: Model | Diffusion, device: torch.device) -> Callable[[Mode
         if isinstance(model, Diffusion):
             draws = [(lr, hr, torch.Generator().manual_seed(i)) for i in range(8) for lr, hr in pairs]
             p = model.scaling_factor(*(image.shape[-2:] for image in pairs[0]))
-            scores = {"noise_error": float(np.mean([float(model.loss(lr, hr, p, g)) for lr, hr, g in draws]))}
+            scores = {"validation_loss": float(np.mean([float(model.loss(lr, hr, p, g)) for lr, hr, g in draws]))}
         else:
             scores = validate(model, by_scale)
         model.train()
@@ -387,6 +388,7 @@ def write_state(
 ) -> None:
     """state.pt and log.csv, each whole or not at all. `losses`: of the steps since the last line of the log."""
     state = {
+        "rules": RULES,
         "settings": asdict(settings),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -419,7 +421,7 @@ def read_state(
         return 0, [], [], 0.0, []
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        before = state["settings"]
+        before, rules = state["settings"], state.get("rules")
     except Exception as error:
         raise ValueError(f"{path}: damaged checkpoint ({type(error).__name__}); remove it to start over") from error
     now = asdict(settings)
@@ -428,6 +430,10 @@ def read_state(
     ]:
         raise ValueError(
             f"{path} is a run with other settings ({'; '.join(differing)}); use another folder or remove it"
+        )
+    if rules != RULES:
+        raise ValueError(
+            f"{path} was begun by a version of srlib that trained otherwise; use another folder or remove it"
         )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
@@ -439,7 +445,7 @@ def read_state(
 @torch.no_grad()
 def ship(folder: str | Path, name: str, to: str | Path = paths.WEIGHTS) -> Path:
     """Put a complete run's weights and log into `to`: in half precision where that changes the validation by less than 0.005 dB
-    (0.0001 of the noise).
+    (the loss of a diffusion model by less than 0.0001).
 
     FileNotFoundError if the run in `folder` is not complete.
     """
@@ -451,7 +457,7 @@ def ship(folder: str | Path, name: str, to: str | Path = paths.WEIGHTS) -> Path:
         tensor.copy_(tensor.half())
     halved = score(model)
     cost = max(abs(halved[name] - single[name]) for name in halved)
-    half = cost < (1e-4 if "noise_error" in halved else 0.005)
+    half = cost < (1e-4 if "validation_loss" in halved else 0.005)
     path = Path(to) / file.name
     weights.save(
         model if half else weights.load(file), path, half=half, training=header["training"], data=header["data"],

@@ -261,7 +261,7 @@ def test_diffusion_trains_with_an_average_and_goes_on(tmp_path, model, scales):
     train.fit(settings, tmp_path / "b", **options, stop_at=2)
     again = train.fit(settings, tmp_path / "b", **options)
     pd.testing.assert_frame_equal(whole.drop(columns="seconds"), again.drop(columns="seconds"))
-    assert 0 < whole["noise_error"].iloc[-1] < 3
+    assert 0 < whole["validation_loss"].iloc[-1] < 3
     (state,) = states(tmp_path / "a")
     saved = srlib.load(tmp_path / "a" / f"{model}.safetensors")
     name = "denoise_fn.final_conv.block.3.weight"
@@ -332,7 +332,7 @@ def test_full_size_runs_are_rehearsed(tmp_path, model):
 
 
 def test_curves_of_any_validation():
-    for column in ("psnr_x8", "noise_error"):
+    for column in ("psnr_x8", "validation_loss"):
         log = pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0], column: [1.0, None, 2.0]})
         assert len(plots.training_curves({"compact-x8": log}).axes) == 2
     assert len(plots.training_curves({"compact-x8": log[["step", "loss"]]}).axes) == 1

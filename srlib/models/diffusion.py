@@ -3,6 +3,7 @@
 Forward process (SR3, Section 2.1): x_t = a x_0 + sqrt(1 - a^2) e, e ~ N(0, I), with the noise level a = sqrt(alpha bar_t),
 alpha_t = 1 - beta_t, beta linear from 1e-6 to 1e-2 in T = 2000 steps. The network predicts e from x_t, the condition and a;
 training draws t ~ U{1..T} for each image and a uniformly between its neighbours a_t and a_{t-1} (SR3, Section 2.4), L1 loss.
+The small models are residual: they see and answer something else (`Diffusion.denoise`), from which e follows.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ class Diffusion(nn.Module):
         return self.denoise(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level, literal)
 
     def loss(self, lr: Tensor, hr: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
-        """The training objective: mean |e - prediction|. lr and hr in [0, 1]; hr has the size that p names."""
+        """The training objective: mean |e - prediction|; of a residual network's v, not e. lr and hr in [0, 1]; hr has the size
+        that p names."""
         lr, x_0 = 2 * lr - 1, 2 * hr - 1
         a = noise_levels()
         t = torch.randint(1, STEPS + 1, (len(hr),), generator=generator)  # one for each image
@@ -134,7 +136,12 @@ class Diffusion(nn.Module):
         a = (a[t] + (a[t - 1] - a[t]) * between).to(x_0)[:, None]
         noise = torch.randn(hr.shape, generator=generator).to(x_0)
         x_t = a[..., None, None] * x_0 + (1 - a**2).sqrt()[..., None, None] * noise
-        return (noise - self.denoise(x_t, self.prepare(lr, tuple(hr.shape[-2:]), p), a)).abs().mean()
+        error = noise - self.denoise(x_t, self.prepare(lr, tuple(hr.shape[-2:]), p), a)
+        if self.denoise_fn.residual:
+            error = (
+                error / a[..., None, None]
+            )  # an error of v counts a times in e: next to nothing where noise prevails
+        return error.abs().mean()
 
     @torch.no_grad()
     def sample(
