@@ -10,11 +10,12 @@ import argparse
 import contextlib
 import dataclasses
 import math
+import re
 import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +37,17 @@ VALIDATION = ("astronaut", "chelsea", "coffee", "rocket")  # embedded photograph
 
 @dataclass(frozen=True)
 class Settings:
-    """What defines a training run. The defaults are LIIF's recipe (METHODS of DIIF and LIIF) but for `steps`.
+    """What defines a training run. Batch, patch, scales and pixels are by default LIIF's; steps and rate suit small models.
 
     data: data set or folder. exclude: image names left out. patch: LR pixels a side. scales: (smallest, largest), drawn
     uniformly per batch, or with scale_step from that grid (DIINN draws 2, 3 or 4). pixels: HR pixels of each patch that are
     decoded, as whole output rows drawn at random (whole slices, as DIIF needs; LIIF draws the same number of single pixels).
-    schedule: "cosine" to zero, "halving" at every fifth of the run, or "constant". precision: "auto" is bf16 autocast where
-    the device has it, else float32. init: a model's name or weight file to start from: all of it if it is the same model,
-    else its encoder. For an encoder that is trained already: it stays as it is for the first `frozen` steps, which then take
-    half the time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. ema: decay of an exponential moving
-    average of the weights (less at first, `moving_average`), which is then what is scored and saved; 0 is none. stop: end
-    after this step, the learning rate still high; 0 is after `steps`.
+    schedule: "cosine" to zero after 100 steps of warming up, "halving" at every fifth of the run, or "constant". precision:
+    "auto" is bf16 autocast where the device has it, else float32. init: a model's name or weight file to start from: all of
+    it if it is the same model, else its encoder. For an encoder that is trained already: it stays as it is for the first
+    `frozen` steps, which then take half the time, and its learning rate is `lr` times encoder_rate. beta2: Adam's. ema: decay
+    of an exponential moving average of the weights (less at first, `moving_average`), which is then what is scored and saved;
+    0 is none. stop: end after this step, the learning rate still high; 0 is after `steps`.
 
     Diffusion models see whole crops of patch * scales[1] pixels, resized to patch and to patch * scale, as IDM's do.
     """
@@ -77,13 +78,15 @@ class Settings:
         if self.precision not in ("auto", "bf16", "float32"):
             raise ValueError(f"precision must be 'auto', 'bf16' or 'float32', got {self.precision!r}")
         for name in ("steps", "batch", "patch", "pixels"):
-            if int(getattr(self, name)) != getattr(self, name) or getattr(self, name) < 1:
+            if not is_integer(getattr(self, name)) or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
-        if int(self.stop) != self.stop or not 0 <= self.stop <= self.steps:
+        if not is_integer(self.seed) or not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, got {self.seed!r}")
+        if not is_integer(self.stop) or not 0 <= self.stop <= self.steps:
             raise ValueError(f"stop must be a step of the {self.steps}, or 0 for the last, got {self.stop!r}")
         if not 0 <= self.lr < math.inf:
             raise ValueError(f"lr must be finite and not negative, got {self.lr!r}")
-        if int(self.frozen) != self.frozen or not 0 <= self.frozen <= self.steps:
+        if not is_integer(self.frozen) or not 0 <= self.frozen <= self.steps:
             raise ValueError(f"frozen must be a number of the {self.steps} steps, got {self.frozen!r}")
         if not 0 <= self.encoder_rate < math.inf:
             raise ValueError(f"encoder_rate must be finite and not negative, got {self.encoder_rate!r}")
@@ -93,7 +96,7 @@ class Settings:
             raise ValueError(f"ema must be 0 (none) or a decay below 1, got {self.ema!r}")
         if self.scale_step < 0 or not math.isfinite(self.scale_step):
             raise ValueError(f"scale_step must be 0 (any scale) or positive, got {self.scale_step!r}")
-        if not (0 < self.scales[0] <= self.scales[1] < math.inf):
+        if len(self.scales) != 2 or not 0 < self.scales[0] <= self.scales[1] < math.inf:
             raise ValueError(f"scales must be (smallest, largest), positive and finite, got {self.scales!r}")
 
     @property
@@ -109,6 +112,10 @@ class Settings:
             return self.lr
         warm = min(1.0, (step + 1) / 100)
         return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+def is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Images:
@@ -168,7 +175,7 @@ def generator(settings: Settings, step: int) -> torch.Generator:
 def draw_scale(settings: Settings, g: torch.Generator) -> float:
     low, high = settings.scales
     if settings.scale_step:
-        count = round((high - low) / settings.scale_step) + 1
+        count = math.floor((high - low) / settings.scale_step + 1e-9) + 1
         return low + settings.scale_step * int(torch.randint(count, (), generator=g))
     return low + (high - low) * float(torch.rand((), generator=g))
 
@@ -188,14 +195,17 @@ def objective(model: Model | Diffusion, settings: Settings, images: Images, step
     return (sr.float() - hr[:, :, rows.to(device)]).abs().mean()
 
 
+def arithmetic(settings: Settings, device: torch.device) -> str:
+    """ "bf16" (autocast) if asked for, or if "auto" and the device multiplies bf16 natively; else "float32"."""
+    if settings.precision != "auto":
+        return settings.precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "float32"
+
+
 def autocast(settings: Settings, device: torch.device) -> contextlib.AbstractContextManager:
-    """bf16 autocast if asked for, or if "auto" and the device multiplies bf16 natively."""
-    has = (
-        torch.cuda.is_bf16_supported()
-        if device.type == "cuda"
-        else torch.cpu.get_capabilities().get("avx512_bf16", False)
-    )
-    if settings.precision == "bf16" or (settings.precision == "auto" and has):
+    if arithmetic(settings, device) == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
 
@@ -287,81 +297,99 @@ def fit(
     optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, settings.beta2))
     if not resume:
         (folder / "state.pt").unlink(missing_ok=True)
-    origin = {}
-    if settings.init:
-        before = weights.load(settings.init)
-        if before.name == model.name:
-            weights.fill(model, before.state_dict(), settings.init)
-        else:
-            encoder = {name: tensor for name, tensor in before.state_dict().items() if name.startswith("encoder.")}
-            fresh = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("encoder.")}
-            weights.fill(model, encoder | fresh, settings.init)
-        origin = {"init": before.origin | weights.training_of(settings.init)}
+    state, origin = folder / "state.pt", {}
+    if settings.init and not state.exists():
+        origin = start_from(settings.init, model)
     average = AveragedModel(model, multi_avg_fn=moving_average(settings.ema)) if settings.ema else None
-    step, log, losses, spent, commits = read_state(folder / "state.pt", settings, model, optimizer, average)
-    images = Images(settings, device, progress) if step < settings.end else None
+    done = read_state(state, settings, model, optimizer, average) if state.exists() else Progress(origin=origin)
+    images = Images(settings, device, progress) if done.step < settings.end else None
     score, best = validation(model, device), average.module if average else model
     file = folder / f"{settings.model}.safetensors"
-    if step < settings.end:
+    if done.step < settings.end:
         file.unlink(missing_ok=True)  # of a shorter or another run
-        commits = list(dict.fromkeys([*commits, provenance.commit()]))
+        done.commits = list(dict.fromkeys([*done.commits, provenance.commit()]))
 
     def save() -> None:
-        seconds = time.monotonic() - started
-        write_state(folder, settings, model, optimizer, average, step, log, losses, seconds, commits)
+        done.losses = finite(done.losses, done.step, settings)
+        done.seconds = time.monotonic() - started
+        write_state(folder, settings, model, optimizer, average, done)
 
-    started, saved = time.monotonic() - spent, time.monotonic()
+    started, saved = time.monotonic() - done.seconds, time.monotonic()
     end = min(settings.end, stop_at or settings.end)
-    bar = tqdm(total=settings.end, initial=step, desc=settings.model, disable=not progress, smoothing=0.02)
+    bar = tqdm(total=settings.end, initial=done.step, desc=settings.model, disable=not progress, smoothing=0.02)
     try:
-        while step < end:
+        while done.step < end:
             for group, factor in zip(optimizer.param_groups, (settings.encoder_rate, 1.0), strict=True):
-                group["lr"] = factor * settings.rate(step)
-            torch.manual_seed(settings.seed * 2**32 + 2**31 + step)  # dropout draws from torch's own generator
-            loss = objective(model, settings, images, step, device)
+                group["lr"] = factor * settings.rate(done.step)
+            torch.manual_seed(settings.seed * 2**32 + 2**31 + done.step)  # dropout draws from torch's own generator
+            loss = objective(model, settings, images, done.step, device)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             if average:
                 average.update_parameters(model)
-            losses.append(loss.detach())
-            step += 1
+            done.losses.append(loss.detach())
+            done.step += 1
             bar.update()
-            if step % log_every == 0 or step == settings.end:
-                mean = float(np.mean([float(x) for x in losses]))
-                if not math.isfinite(mean):
-                    raise FloatingPointError(f"the loss is {mean} at step {step}; lower lr (now {settings.lr})")
-                row = {"step": step, "loss": mean, "lr": settings.rate(step - 1)}
-                if step % valid_every == 0 or step == settings.end:
+            if done.step % log_every == 0 or done.step == settings.end:
+                mean = float(np.mean(finite(done.losses, done.step, settings)))
+                row = {"step": done.step, "loss": mean, "lr": settings.rate(done.step - 1)}
+                if done.step % valid_every == 0 or done.step == settings.end:
                     row |= (scores := score(best))
                     said = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
                     bar.set_postfix_str(f"loss {mean:.4f}, {said}")
-                log.append(row | {"seconds": round(time.monotonic() - started, 1)})
-                losses = []
+                done.log.append(row | {"seconds": round(time.monotonic() - started, 1)})
+                done.losses = []
             if time.monotonic() - saved > save_every:
                 save()
                 saved = time.monotonic()
     finally:
         bar.close()
     if images is None and file.exists():
-        return pd.DataFrame(log)
+        return pd.DataFrame(done.log)
     save()
-    if step == settings.end:
-        last = log[-1]
+    if done.step == settings.end:
+        last = done.log[-1]
         weights.save(
             best,
             file,
             training=asdict(settings)
             | {
                 "init": paths.shown(settings.init) if settings.init else "",
+                "precision": arithmetic(settings, device),
                 "seconds": last["seconds"],
                 "device": provenance.device_name(device),
             },
-            data={"set": settings.data, "without": list(settings.exclude)} | origin,
+            data={"set": settings.data, "without": list(settings.exclude)} | done.origin,
             metrics={"validation": "embedded photographs"} | {k: v for k, v in last.items() if k not in LOGGED},
-            commit=", ".join(commits),
+            commit=", ".join(done.commits),
         )
-    return pd.DataFrame(log)
+    return pd.DataFrame(done.log)
+
+
+def start_from(init: str, model: Model | Diffusion) -> dict:
+    """Fill a model with the weights that `init` names, or its encoder if that is another model: {"init": their origin}."""
+    before = weights.load(init)
+    tensors = before.state_dict()
+    if before.name not in (model.name, *weights.same_model(model.name)):
+        encoder = {name: tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
+        fresh = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("encoder.")}
+        tensors = encoder | fresh
+    weights.fill(model, tensors, init)
+    if isinstance(model, Model) and isinstance(before, Model):  # what the encoder was trained to see
+        weights.normalise(model, weights.normalisation(before))
+    return {"init": before.origin | weights.training_of(init)}
+
+
+def finite(losses: Sequence[Tensor | float], step: int, settings: Settings) -> list[float]:
+    """Losses as numbers. FloatingPointError if one is NaN or infinite: what comes after it is worth nothing."""
+    numbers = [float(x) for x in losses]
+    if not all(map(math.isfinite, numbers)):
+        raise FloatingPointError(
+            f"the loss is NaN or infinite at or before step {step}; start over with a lower lr (now {settings.lr}): "
+            "--restart, or resume=False"
+        )
+    return numbers
 
 
 def moving_average(decay: float) -> Callable:
@@ -374,36 +402,42 @@ def moving_average(decay: float) -> Callable:
     return update
 
 
+@dataclass
+class Progress:
+    """How far a run is. losses: of the steps since the last line of the log. commits: of the code that ran. origin: of the
+    weights that it started from."""
+
+    step: int = 0
+    log: list[dict] = field(default_factory=list)
+    losses: list[Tensor | float] = field(default_factory=list)
+    seconds: float = 0.0
+    commits: list[str] = field(default_factory=list)
+    origin: dict = field(default_factory=dict)
+
+
 def write_state(
     folder: Path,
     settings: Settings,
-    model: Model,
+    model: Model | Diffusion,
     optimizer: torch.optim.Optimizer,
     average: AveragedModel | None,
-    step: int,
-    log: list[dict],
-    losses: list[Tensor | float],
-    seconds: float,
-    commits: list[str],
+    done: Progress,
 ) -> None:
-    """state.pt and log.csv, each whole or not at all. `losses`: of the steps since the last line of the log."""
+    """state.pt and log.csv, each whole or not at all."""
     state = {
         "rules": RULES,
         "settings": asdict(settings),
+        "normalisation": weights.normalisation(model),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "average": average.state_dict() if average else {},
-        "step": step,
-        "log": log,
-        "losses": [float(x) for x in losses],
-        "seconds": seconds,
-        "commits": commits,
+        "done": asdict(done),
     }
     with whole(folder / "state.pt") as temporary:
         torch.save(state, temporary)
-    if log:
+    if done.log:
         with whole(folder / "log.csv") as temporary:
-            pd.DataFrame(log).to_csv(temporary, index=False, float_format="%.6g")
+            pd.DataFrame(done.log).to_csv(temporary, index=False, float_format="%.6g")
 
 
 def read_state(
@@ -412,18 +446,17 @@ def read_state(
     model: Model | Diffusion,
     optimizer: torch.optim.Optimizer,
     average: AveragedModel | None,
-) -> tuple[int, list[dict], list[float], float, list[str]]:
-    """Fill model, optimizer and average from state.pt if it is there: (step, log, losses, seconds, commits of the code).
+) -> Progress:
+    """Fill model, optimizer and average from state.pt. ValueError for other settings, or a file that is none of ours."""
 
-    ValueError for other settings.
-    """
-    if not path.exists():
-        return 0, [], [], 0.0, []
+    def damaged(error: Exception) -> ValueError:
+        return ValueError(f"{path}: damaged checkpoint ({type(error).__name__}); remove it to start over")
+
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        before, rules = state["settings"], state.get("rules")
+        before, rules = dict(state["settings"]), state["rules"]
     except Exception as error:
-        raise ValueError(f"{path}: damaged checkpoint ({type(error).__name__}); remove it to start over") from error
+        raise damaged(error) from error
     now = asdict(settings)
     if differing := [
         f"{k} was {before.get(k)!r}, now {now[k]!r}" for k in now if before.get(k) != now[k] and k != "stop"
@@ -435,11 +468,15 @@ def read_state(
         raise ValueError(
             f"{path} was begun by a version of srlib that trained otherwise; use another folder or remove it"
         )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    if average:
-        average.load_state_dict(state["average"])
-    return state["step"], state["log"], state["losses"], state["seconds"], state["commits"]
+    try:
+        weights.normalise(model, state["normalisation"])
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        if average:
+            average.load_state_dict(state["average"])
+        return Progress(**state["done"])
+    except Exception as error:
+        raise damaged(error) from error
 
 
 @torch.no_grad()
@@ -474,17 +511,20 @@ def suites() -> dict[str, dict]:
 
 
 def recipe(model: str) -> dict:
-    """The settings in recipes.toml for a model, without `model` itself: its suite's, and its own on top. Empty if none."""
+    """The settings in recipes.toml for a model, without `model` itself: its suite's, and its own on top. Without a recipe, only
+    the scale of a network that has one."""
     for suite in suites().values():
-        if model in suite["models"]:
-            settings = suite["settings"] | suite.get(model, {})
-            return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return {}
+        for name in (model, *weights.same_model(model)):
+            if name in suite["models"]:
+                settings = suite["settings"] | suite.get(name, {})
+                return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    only = re.search(r"-x(\d\d?)$", model)
+    return {"scales": (float(only[1]),) * 2} if only else {}
 
 
 def by_recipe(model: str, changes: dict | None = None) -> Settings:
     """The settings of a model's recipe with some of them changed. ValueError for a name that is no setting."""
-    known = [field.name for field in dataclasses.fields(Settings)]
+    known = [option.name for option in dataclasses.fields(Settings)]
     for name in changes or {}:
         if name not in known or name == "model":
             raise unknown("setting", name, [k for k in known if k != "model"])
@@ -499,7 +539,8 @@ def from_nothing(settings: Settings, *, device: torch.device | str = "cpu", prog
     """
     if settings.init not in ALL:
         return settings
-    before = from_nothing(by_recipe(settings.init), device=device, progress=progress)
+    same = {name: getattr(settings, name) for name in ("data", "exclude", "precision")}
+    before = from_nothing(by_recipe(settings.init, same), device=device, progress=progress)
     folder = paths.ROOT / "runs" / before.model
     fit(before, folder, device=device, progress=progress)
     return dataclasses.replace(settings, init=str(folder / f"{before.model}.safetensors"))
@@ -507,18 +548,20 @@ def from_nothing(settings: Settings, *, device: torch.device | str = "cpu", prog
 
 def arguments(defaults: dict) -> Iterator[tuple[str, dict]]:
     """Command-line options from the fields of Settings, with a model's recipe as defaults."""
-    for field in dataclasses.fields(Settings):
-        default = defaults.get(field.name, None if field.default is dataclasses.MISSING else field.default)
-        if field.name in ("exclude", "scales"):
-            yield field.name, {"nargs": "*", "type": float if field.name == "scales" else str, "default": default}
+    for option in dataclasses.fields(Settings):
+        default = defaults.get(option.name, None if option.default is dataclasses.MISSING else option.default)
+        if option.name == "exclude":
+            yield option.name, {"nargs": "*", "type": str, "default": default}
+        elif option.name == "scales":
+            yield option.name, {"nargs": 2, "type": float, "default": default, "metavar": ("SMALLEST", "LARGEST")}
         else:
-            kind = {"int": int, "float": float}.get(str(field.type), str)
-            yield field.name, {"type": kind, "default": default, "required": field.default is dataclasses.MISSING}
+            kind = {"int": int, "float": float}.get(str(option.type), str)
+            yield option.name, {"type": kind, "default": default, "required": option.default is dataclasses.MISSING}
 
 
 def main(words: list[str]) -> int:
     """python -m srlib train --model compact-diif [--steps 6000 ...]: train by its recipe, or resume, in runs/{model}."""
-    first = argparse.ArgumentParser(add_help=False)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--model", default="")
     name = first.parse_known_args(words)[0].model
     if name in suites():
@@ -529,6 +572,7 @@ def main(words: list[str]) -> int:
         return max(main(["--model", model, *rest]) for model in suites()[name]["models"])
     parser = argparse.ArgumentParser(
         prog="python -m srlib train",
+        allow_abbrev=False,
         description="Train a model, or all of a suite, by the recipe in srlib/recipes.toml, or resume its run. "
         f"Suites: {', '.join(suites())}.",
     )
@@ -540,18 +584,20 @@ def main(words: list[str]) -> int:
         "--from-nothing", action="store_true", help="train what `init` names by its own recipe first, in runs/{init}"
     )
     parser.add_argument("--ship", action="store_true", help="then put weights and log into data/weights")
+    parser.add_argument("--restart", action="store_true", help="forget a run of this model that is there")
     choice = vars(parser.parse_args(words))
-    folder, device, whole_way, shipped = (choice.pop(k) for k in ("folder", "device", "from_nothing", "ship"))
+    options = ("folder", "device", "from_nothing", "ship", "restart")
+    folder, device, whole_way, shipped, restart = (choice.pop(name) for name in options)
     choice |= {"exclude": tuple(choice["exclude"]), "scales": tuple(choice["scales"])}
     try:
         settings, device = Settings(**choice), provenance.choose_device(device)
         settings = from_nothing(settings, device=device) if whole_way else settings
         folder = Path(folder or paths.ROOT / "runs" / settings.model)
-        fit(settings, folder, device=device)
+        fit(settings, folder, device=device, resume=not restart)
         print(f"weights, log and state are in {paths.shown(folder)}")
         if shipped:
             print(f"shipped as {paths.shown(ship(folder, settings.model))}")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

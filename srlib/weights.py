@@ -43,15 +43,10 @@ def save(
         expected = build(model.name).state_dict()  # ValueError for a name that could not be loaded again
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in model.state_dict().items()}:
         raise ValueError(f"not saved: this {model.name} has other sizes than the one that its name builds")
-    own = (
-        {"mean": model.mean.flatten().tolist(), "std": model.std}
-        if isinstance(model, Model)
-        else {"trained_scale": model.trained_scale}
-    )
     header = {
         "format": FORMAT,
         "model": model.name,
-        "normalisation": json.dumps(own),
+        "normalisation": json.dumps(normalisation(model)),
         "sizes": json.dumps({name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}),
         "training": json.dumps(training),
         "data": json.dumps(data),
@@ -109,9 +104,7 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     ValueError: unknown name, damaged file, another model's weights. FileNotFoundError: no weights for this name.
     """
     device = choose_device(device)
-    path = Path(name_or_file)
-    if not path.is_file() and path.suffix and path.parent == Path():  # a bare file name: look where weights lie
-        path = next((folder / path for folder in paths.weight_folders() if (folder / path).is_file()), path)
+    path = place(name_or_file)
     if str(name_or_file) == "bicubic":
         model = build("bicubic")
     elif path.is_file():
@@ -173,13 +166,8 @@ def read_ours(path: Path) -> Model | Diffusion:
     entries = header(path)
     model = build(entries["model"])  # ValueError for a model that this version does not know
     try:
-        if isinstance(model, Diffusion):
-            model.trained_scale = float(entries["normalisation"]["trained_scale"])
-            if not 1 < model.trained_scale < math.inf:
-                raise ValueError(f"trained_scale {model.trained_scale}")
-        elif "normalisation" in entries:
-            model.mean = torch.tensor(entries["normalisation"]["mean"]).view(3, 1, 1)
-            model.std = float(entries["normalisation"]["std"])
+        if isinstance(model, Diffusion) or "normalisation" in entries:
+            normalise(model, entries["normalisation"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: its header's normalisation is damaged ({type(error).__name__}: {error})") from error
     try:
@@ -192,10 +180,39 @@ def read_ours(path: Path) -> Model | Diffusion:
     return model
 
 
+def normalisation(model: Model | Diffusion) -> dict:
+    """What a model needs to know beside its weights."""
+    if isinstance(model, Diffusion):
+        return {"trained_scale": model.trained_scale}
+    return {"mean": model.mean.flatten().tolist(), "std": model.std}
+
+
+def normalise(model: Model | Diffusion, said: dict) -> None:
+    """Tell a model what `normalisation` said. KeyError, TypeError, ValueError or RuntimeError if that cannot be."""
+    if isinstance(model, Diffusion):
+        model.trained_scale = float(said["trained_scale"])
+        if not 1 < model.trained_scale < math.inf:
+            raise ValueError(f"trained_scale {model.trained_scale}")
+    else:
+        model.mean.copy_(torch.tensor(said["mean"], dtype=torch.float32).view(3, 1, 1))
+        model.std = float(said["std"])
+        if not bool(model.mean.isfinite().all()) or not 0 < model.std < math.inf:
+            raise ValueError(f"mean {said['mean']}, std {model.std}")
+
+
+def place(name_or_file: str | os.PathLike) -> Path:
+    """The path of a file; of a bare file name that is not here, where weights lie."""
+    path = Path(name_or_file)
+    if not path.is_file() and path.suffix and path.parent == Path():
+        path = next((folder / path for folder in paths.weight_folders() if (folder / path).is_file()), path)
+    return path
+
+
 def training_of(name_or_file: str) -> dict:
     """What the header of one of our files says of its training; empty for other files."""
-    path = find(name_or_file) or Path(name_or_file)
-    return {"training": header(path)["training"]} if path.suffix == ".safetensors" else {}
+    path = find(name_or_file) or place(name_or_file)
+    entries = header(path) if path.suffix == ".safetensors" else {}
+    return {"training": entries["training"]} if "training" in entries else {}
 
 
 def fill(model: Model | Diffusion, tensors: dict[str, Tensor], path: str | Path) -> None:

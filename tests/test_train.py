@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -65,12 +66,12 @@ def test_a_killed_run_loses_little(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     (state,) = states(tmp_path)
-    assert state["step"] > 0
+    assert state["done"]["step"] > 0
     for rest in tmp_path.glob(".state.pt.*"):  # a temporary file may be left behind, never a half state.pt
         rest.unlink()
     settings = train.Settings("compact-diif", steps=100000, data="embedded", exclude=(), batch=1, patch=12, pixels=100)
-    train.fit(settings, tmp_path, stop_at=state["step"] + 2, progress=False)
-    assert states(tmp_path)[0]["step"] == state["step"] + 2
+    train.fit(settings, tmp_path, stop_at=state["done"]["step"] + 2, progress=False)
+    assert states(tmp_path)[0]["done"]["step"] == state["done"]["step"] + 2
     assert train.main([*words, "--batch", "2", "--folder", str(tmp_path)]) == 1  # other settings are refused
 
 
@@ -95,7 +96,11 @@ def test_batches_repeat_by_seed_and_step():
 
 
 def test_settings_are_checked(tmp_path, rgb):
-    for bad in ({"schedule": "linear"}, {"precision": "fp16"}, {"steps": 0}, {"batch": 1.5}, {"scales": (0, 4)}):
+    for bad in (
+        {"schedule": "linear"}, {"precision": "fp16"}, {"steps": 0}, {"steps": None}, {"steps": "many"}, {"batch": 1.5},
+        {"batch": 16.0}, {"scales": (0, 4)}, {"scales": (4,)}, {"scales": (1, 2, 3)}, {"seed": 1.5}, {"seed": 2**31},
+        {"stop": 0.5},
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=next(iter(bad))):
             train.Settings("compact-liif", **bad)
     with pytest.raises(ValueError, match="nearest: compact-liif"):
@@ -115,6 +120,31 @@ def test_damaged_and_foreign_states_are_refused(tmp_path):
     (tmp_path / "state.pt").write_bytes(whole[:1000])
     with pytest.raises(ValueError, match="damaged checkpoint"):
         train.fit(settings, tmp_path, progress=False)
+    (tmp_path / "state.pt").write_bytes(whole)
+    (state,) = states(tmp_path)
+    for part in ("settings", "model", "done"):
+        for value in (None, {"x": 1}):
+            torch.save(state | {part: value}, tmp_path / "state.pt")
+            with pytest.raises(ValueError, match="damaged checkpoint|other settings"):
+                train.fit(settings, tmp_path, progress=False)
+    torch.save(state | {"rules": 0}, tmp_path / "state.pt")
+    with pytest.raises(ValueError, match="trained otherwise"):
+        train.fit(settings, tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("log_every", [1, 50])
+def test_a_loss_that_is_no_number_is_never_saved(tmp_path, log_every, capsys):
+    """Rates that make weights overflow: what is saved is from before, and the command line says what to do."""
+    settings = train.Settings("compact-liif-wo-cell", steps=40, **SMALL | {"lr": 1e30, "schedule": "constant"})
+    with pytest.raises(FloatingPointError, match="start over with a lower lr"):
+        train.fit(settings, tmp_path, progress=False, log_every=log_every, save_every=0)
+    losses = states(tmp_path)[0]["done"]["losses"] + [row["loss"] for row in states(tmp_path)[0]["done"]["log"]]
+    assert np.isfinite(losses).all() and losses
+    words = "--model compact-liif-wo-cell --steps 40 --data embedded --exclude --batch 2 --patch 12 --pixels 200 --precision float32"
+    words = [*words.split(), "--folder", str(tmp_path), "--schedule", "constant", "--lr"]
+    assert train.main([*words, "1e30"]) == 1 and "--restart" in capsys.readouterr().err
+    assert train.main([*words, "1e-4"]) == 1 and "lr was 1e+30" in capsys.readouterr().err
+    assert train.main([*words, "1e-4", "--restart"]) == 0
 
 
 def test_missing_training_data_says_what_to_do(tmp_path, no_data):
@@ -134,8 +164,29 @@ def test_a_run_can_start_from_weights(tmp_path):
     train.fit(settings, tmp_path, progress=False)
     before, after = srlib.load("compact-liif"), srlib.load(tmp_path / "compact-liif.safetensors")
     assert all(torch.equal(v, after.state_dict()[k]) for k, v in before.state_dict().items())
-    said = srlib.weights.header(tmp_path / "compact-liif.safetensors")["data"]["init"]
-    assert said["sha256"] == before.origin["sha256"] and said["training"]["steps"] >= 1000
+    said = srlib.weights.header(tmp_path / "compact-liif.safetensors")
+    assert (
+        said["data"]["init"]["sha256"] == before.origin["sha256"] and said["data"]["init"]["training"]["steps"] >= 1000
+    )
+    assert said["training"]["precision"] == "float32"
+
+
+def test_a_run_keeps_what_it_started_from(tmp_path):
+    """Its normalisation too; and the file is read once."""
+    start = srlib.build("compact-liif", seed=3)
+    start.mean, start.std = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1), 0.25
+    file = tmp_path / "start.safetensors"
+    srlib.weights.save(start, file, training={"steps": 7}, data={}, metrics={}, commit="abc")
+    settings = train.Settings("compact-liif", steps=2, **SMALL | {"lr": 0.0}, init=str(file))
+    train.fit(settings, tmp_path / "a", progress=False, stop_at=1)
+    origin = srlib.load(file).origin
+    file.unlink()
+    train.fit(settings, tmp_path / "a", progress=False)
+    made = srlib.load(tmp_path / "a" / "compact-liif.safetensors")
+    lr = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(made(lr, (16, 16)), start(lr, (16, 16)), rtol=0, atol=1e-6)
+    said = srlib.weights.header(tmp_path / "a" / "compact-liif.safetensors")["data"]["init"]
+    assert said["sha256"] == origin["sha256"] and said["training"] == {"steps": 7}
 
 
 def test_a_run_can_start_from_another_models_encoder(tmp_path):
@@ -153,6 +204,19 @@ def test_fixed_scales_train_on_their_scales(tmp_path):
     assert {"psnr_x2", "psnr_x3", "psnr_x4"} <= set(log) and (log["loss"] < 2).all()
     with pytest.raises(ValueError, match="enlarges by 2 only"):
         train.fit(train.Settings("compact-x2", **SMALL), tmp_path / "x", progress=False)
+    assert train.by_recipe("rdn-x3").scales == (3.0, 3.0)
+
+
+def test_the_grid_of_scales_ends_at_the_largest():
+    for scales, step, expected in (
+        ((1, 4), 2, {1, 3}),
+        ((2, 4), 1, {2, 3, 4}),
+        ((1, 4), 1.7, {1, 2.7}),
+        ((1, 2), 0.1, None),
+    ):
+        settings = train.Settings("m", scales=scales, scale_step=step)
+        drawn = {round(train.draw_scale(settings, train.generator(settings, i)), 6) for i in range(200)}
+        assert max(drawn) <= scales[1] and (len(drawn) == 11 if expected is None else drawn == expected)
 
 
 def test_a_run_can_stop_with_a_high_rate(tmp_path):
@@ -202,6 +266,7 @@ def test_a_complete_run_is_left_alone_and_can_be_shipped(tmp_path):
 def test_every_recipe_is_a_run(capsys):
     recipes = [model for suite in train.suites().values() for model in suite["models"]]
     assert len(set(recipes)) == len(recipes) and set(recipes) <= set(srlib.models.ALL) and train.recipe("rdn-lte") == {}
+    assert train.recipe("compact-diinn-f") == train.recipe("compact-diinn") != {}
     for model in recipes:
         settings = train.Settings(model, **train.recipe(model))
         assert not settings.init or settings.init in recipes
@@ -211,13 +276,15 @@ def test_every_recipe_is_a_run(capsys):
         assert set(suite) - {"models", "settings"} <= set(suite["models"])
     options = dict(train.arguments(train.recipe("compact-x234")))
     assert options["steps"]["default"] == 18000 and options["batch"]["default"] == 16 and options["model"]["required"]
+    with pytest.raises(SystemExit):
+        train.main(["--mod", "compact-methods"])
     assert train.main(["--model", "compact-lif"]) == 1 and "compact-liif" in capsys.readouterr().err
 
 
 def test_a_suite_is_trained_alike_and_from_nothing(tmp_path, monkeypatch, capsys):
     small = {k: list(v) if isinstance(v, tuple) else v for k, v in SMALL.items()} | {"steps": 1}
     suites = {
-        "start": {"models": ["compact-x16"], "settings": small | {"scales": [16.0, 16.0]}},
+        "start": {"models": ["compact-x16"], "settings": small | {"scales": [16.0, 16.0], "data": "nothing"}},
         "rest": {
             "models": ["compact-liif", "compact-diif-x4only"],
             "settings": small | {"init": "compact-x16", "seed": 5},
