@@ -140,8 +140,8 @@ def test_a_loss_that_is_no_number_is_never_saved(tmp_path, log_every, capsys):
         train.fit(settings, tmp_path, progress=False, log_every=log_every, save_every=0)
     losses = states(tmp_path)[0]["done"]["losses"] + [row["loss"] for row in states(tmp_path)[0]["done"]["log"]]
     assert np.isfinite(losses).all() and losses
-    words = "--model compact-liif-wo-cell --steps 40 --data embedded --exclude --batch 2 --patch 12 --pixels 200 --precision float32"
-    words = [*words.split(), "--folder", str(tmp_path), "--schedule", "constant", "--lr"]
+    words = "--model compact-liif-wo-cell --steps 40 --data embedded --exclude --batch 2 --patch 12 --pixels 200"
+    words = [*words.split(), "--precision", "float32", "--folder", str(tmp_path), "--schedule", "constant", "--lr"]
     assert train.main([*words, "1e30"]) == 1 and "--restart" in capsys.readouterr().err
     assert train.main([*words, "1e-4"]) == 1 and "lr was 1e+30" in capsys.readouterr().err
     assert train.main([*words, "1e-4", "--restart"]) == 0
