@@ -16,8 +16,8 @@ from srlib.report import COLOURS, colour, label, labels
 
 
 def line(model: str) -> str:
-    """Solid for compact models, dashed for EDSR-baseline, dotted for RDN."""
-    return "--" if model.startswith("edsr") else ":" if model.startswith("rdn") else "-"
+    """Solid for small models, dashed for EDSR-baseline and diffusion at full size, dotted for RDN."""
+    return "--" if model.startswith("edsr") or model in ("idm", "sr3") else ":" if model.startswith("rdn") else "-"
 
 
 def scale_axis(axis: plt.Axes, scales: list[float]) -> None:
@@ -245,9 +245,10 @@ def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
 def measures_by_scale(means: pd.DataFrame, quantities: dict[str, str], logarithmic: tuple[str, ...] = ()) -> Figure:
     """One panel per quantity (column -> axis label) against scale, a line per model. means: model, scale and the columns."""
     figure, axes = plt.subplots(1, len(quantities), figsize=(3.3 * len(quantities), 3.8), squeeze=False)
+    names = labels(list(means["model"].unique()))
     for axis, (column, text) in zip(axes[0], quantities.items(), strict=True):
         for model, some in means.groupby("model", sort=False):
-            axis.plot(some["scale"], some[column], marker="o", color=colour(model), label=label(model))
+            axis.plot(some["scale"], some[column], line(model), marker="o", color=colour(model), label=names[model])
         scale_axis(axis, sorted(means["scale"].unique()))
         axis.set_ylabel(text)
         if column in logarithmic:

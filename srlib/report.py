@@ -73,10 +73,11 @@ def label(model: str) -> str:
 
 
 def labels(models: Sequence[str]) -> dict[str, str]:
-    """`label` of each model, with the encoder where two models share a method."""
-    methods = [method(m) for m in models]
+    """`label` of each model, with the encoder or the size where two models share a method."""
+    called = [label(m) for m in models]
+    kinds = {m: split_name(m)[0] if m in MODELS else "small" if m.endswith("-small") else "full size" for m in models}
     return {
-        m: label(m) + (f" ({split_name(m)[0]})" if methods.count(method(m)) > 1 and m in MODELS else "") for m in models
+        m: name + (f" ({kinds[m]})" if called.count(name) > 1 else "") for m, name in zip(models, called, strict=True)
     }
 
 

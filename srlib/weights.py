@@ -114,13 +114,8 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     elif str(name_or_file) in ALL:
         found = find(str(name_or_file))
         if found is None:
-            have = [name for name in ALL if find(name)]
-            raise FileNotFoundError(
-                f"no weights for {name_or_file} in {' or '.join(map(paths.shown, paths.weight_folders()))}. Put the authors' "
-                f"released file, if there is one, there as {name_or_file}.pth (or .ckpt), or train it: "
-                f"make train MODEL={name_or_file}. "
-                f"Weights are at hand for: {', '.join(have) or 'no model'}"
-            )
+            have = ", ".join(name for name in ALL if find(name)) or "no model"
+            raise FileNotFoundError(f"{how_to_get(str(name_or_file))} Weights are at hand for: {have}")
         model = read(found)
         if str(name_or_file) not in (model.name, *same_model(model.name)):
             raise ValueError(f"{found} holds weights of {model.name}, not of {name_or_file}")
@@ -128,6 +123,14 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     else:
         raise unknown("model or weight file", str(name_or_file), ALL)
     return model.to(device).eval().requires_grad_(False)
+
+
+def how_to_get(name: str) -> str:
+    """The sentence for a model without weights."""
+    return (
+        f"no weights for {name} in {' or '.join(map(paths.shown, paths.weight_folders()))}. Put the authors' released file, if "
+        f"there is one, there as {name}.pth (or .ckpt), or train it: make train MODEL={name}."
+    )
 
 
 def load_present(
@@ -139,7 +142,7 @@ def load_present(
         try:
             models.append(load(name, device=device))
         except FileNotFoundError as error:
-            absent[str(name)] = str(error)
+            absent[str(name)] = how_to_get(str(name)) if str(name) in ALL else str(error)
     names = [model.name for model in models]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(

@@ -111,6 +111,11 @@ def test_bad_input_is_refused():
         model.predict_noise(x.expand(2, -1, -1, -1), lr, 0.5, 0.5)
     with pytest.raises(ValueError, match="one number, or one for each"):
         model.predict_noise(x, lr, 0.5, torch.zeros(3))
+    for level in (1.5, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"noise_level must lie in \[0, 1\]"):
+            model.predict_noise(x, lr, 0.5, level)
+    with pytest.raises(ValueError, match="finite scaling factors"):
+        model.sample(lr, (8, 8), scaling_factor=float("nan"))
     with pytest.raises(ValueError, match="sampler must be one of ancestral, ddim"):
         model.sample(lr, (8, 8), sampler="euler")
     for steps in (0, 2001, 2.5, True, None, float("nan")):

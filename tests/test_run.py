@@ -62,6 +62,13 @@ def test_checks():
     )
 
 
+def test_models_of_one_method_are_told_apart():
+    assert list(report.labels(["idm", "idm-small", "compact-liif", "rdn-liif", "compact-x2"]).values()) == [
+        "IDM (full size)", "IDM (small)", "LIIF (compact)", "LIIF (rdn)", "EDSR ×2",
+    ]  # fmt: skip
+    assert report.labels(["idm-small", "sr3-small"]) == {"idm-small": "IDM", "sr3-small": "SR3"}
+
+
 def test_a_network_that_draws_another_image_is_told_apart():
     near, far, none = (report.same_image("x", c, 50.0, "why") for c in (140.0, 160.0, None))
     assert near[0]["verdict"] == "confirmed" and near[1] is True

@@ -117,13 +117,15 @@ class Diffusion(nn.Module):
     ) -> Tensor:
         """The noise in x_t (B, 3, H, W), given lr (B, 3, h, w), both in [-1, 1].
 
-        scaling_factor: p, and noise_level: a = sqrt(alpha bar), a number or (B,) or (B, 1). SR3 takes no notice of p.
+        scaling_factor: p, and noise_level: a = sqrt(alpha bar) in [0, 1], a number or (B,) or (B, 1). SR3 takes no notice of p.
         literal: IDM's implicit function position by position. ValueError for other shapes.
         """
         for what, image in (("x_t", x_t), ("lr", lr)):
             check_images(image, what, self)
         if x_t.shape[0] != lr.shape[0]:
             raise ValueError(f"x_t has {x_t.shape[0]} images and lr {lr.shape[0]}; expected as many")
+        if not bool(((level := torch.as_tensor(noise_level)) >= 0).logical_and(level <= 1).all()):
+            raise ValueError(f"noise_level must lie in [0, 1], got {level.tolist()}")
         return self.denoise(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level, literal)
 
     def loss(self, lr: Tensor, hr: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
@@ -190,8 +192,10 @@ class Diffusion(nn.Module):
 
 
 def column(value: float | Tensor, like: Tensor) -> Tensor:
-    """A number, (B,) or (B, 1) -> (B, 1) of the images' type and device."""
+    """A finite number, (B,) or (B, 1) -> (B, 1) of the images' type and device."""
     value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    if value.device.type != "meta" and not bool(value.isfinite().all()):
+        raise ValueError(f"expected finite scaling factors and noise levels, got {value.tolist()}")
     if value.numel() not in (1, like.shape[0]):
         raise ValueError(
             f"expected one number, or one for each of {like.shape[0]} images, got shape {tuple(value.shape)}"

@@ -150,7 +150,8 @@ RELEASED = Shape()
 
 
 class UNet(nn.Module):
-    """The denoiser: [condition, x_t] (B, 6, H, W) and noise level (B, 1) -> noise (B, 3, H, W), for any H and W.
+    """The denoiser: [condition, x_t] (B, 6, H, W) and noise level (B, 1) -> noise (B, 3, H, W), for any H and W. A residual one
+    sees and answers something else: `Diffusion.denoise`.
 
     upsampling: constructor(channels) of the layers that enlarge; each is called with (features, size, context of the level
     that it leaves, literal).
