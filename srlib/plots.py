@@ -253,6 +253,9 @@ def measures_by_scale(means: pd.DataFrame, quantities: dict[str, str], logarithm
         axis.set_ylabel(text)
         if column in logarithmic:
             axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.yaxis.set_minor_formatter(NullFormatter())
     handles, texts = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, texts, fontsize="small", loc="outside lower center", ncols=len(texts))
     return figure
