@@ -356,7 +356,7 @@ def fit(
             training=asdict(settings)
             | {
                 "init": paths.shown(settings.init) if settings.init else "",
-                "precision": arithmetic(settings, device),
+                "arithmetic": arithmetic(settings, device),
                 "seconds": last["seconds"],
                 "device": provenance.device_name(device),
             },

@@ -168,7 +168,7 @@ def test_a_run_can_start_from_weights(tmp_path):
     assert (
         said["data"]["init"]["sha256"] == before.origin["sha256"] and said["data"]["init"]["training"]["steps"] >= 1000
     )
-    assert said["training"]["precision"] == "float32"
+    assert said["training"]["arithmetic"] == "float32"
 
 
 def test_a_run_keeps_what_it_started_from(tmp_path):
