@@ -283,6 +283,7 @@ def fit(
     complete, {model}.safetensors. A run killed at any moment loses at most `save_every` seconds plus one step.
     resume: False forgets a run that is there. stop_at: leave after this step, as an interruption would.
     ValueError if the folder holds a run with other settings; only `stop` may change, so that a run can go on past it.
+    FloatingPointError if the loss is no number; what is saved is then from before.
     """
     device, folder = torch.device(device), Path(folder)
     model = build(settings.model, seed=settings.seed).to(device).train()
@@ -396,8 +397,8 @@ def moving_average(decay: float) -> Callable:
     """torch's exponential moving average, its decay at step n no more than (1 + n) / (10 + n): the first weights are soon
     forgotten, of which 0.999 alone would keep 3 % for 3,500 steps."""
 
-    def update(averages, weights, n) -> None:
-        get_ema_multi_avg_fn(min(decay, (1 + int(n)) / (10 + int(n))))(averages, weights, n)
+    def update(averages, current, n) -> None:
+        get_ema_multi_avg_fn(min(decay, (1 + int(n)) / (10 + int(n))))(averages, current, n)
 
     return update
 
