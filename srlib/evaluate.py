@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from srlib import data, metrics, resize, weights
+from srlib import data, files, metrics, provenance, resize, weights
 from srlib.coords import check_scale
 from srlib.cost import device_of, synchronize
 from srlib.images import to_tensor, to_uint8
@@ -146,11 +148,37 @@ def suite(
     protocol: str,
     *,
     limit: int | None = None,
+    keep: Path | None = None,
 ) -> pd.DataFrame:
-    """`benchmark` of several models, one table; empty, with its columns, where there is nothing to run."""
-    parts = [benchmark(model, datasets, scales, protocol, limit=limit) for model in models if len(datasets)]
-    parts = [part for part in parts if len(part)]
+    """`benchmark` of several models, one table; empty, with its columns, where there is nothing to run.
+
+    keep: a folder. The rows of each model on each set are saved there as soon as they are whole; another call with the same
+    code, weights, images, scales and device reads them instead of measuring again, so that an interrupted run goes on. Not
+    for a network that came from no file: nothing tells its weights from others.
+    """
+    parts = []
+    for model in models:
+        known = model.origin or not list(model.parameters())
+        for name in datasets:
+            saved = keep and known and keep / f"{_key(model, name, scales, protocol, limit)}.csv"
+            if saved and saved.exists():
+                rows = pd.read_csv(saved, dtype={"dataset": str, "image": str})
+                tqdm.write(f"{model.name} on {name}: {len(rows)} rows of an interrupted run")
+            else:
+                rows = benchmark(model, [name], scales, protocol, limit=limit)
+                if saved:
+                    with files.whole(saved) as temporary:
+                        rows.to_csv(temporary, index=False)
+            parts += [rows] if len(rows) else []
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def _key(model: Model, dataset: str, scales: Sequence[float], protocol: str, limit: int | None) -> str:
+    """A name for all that the rows of one model on one set depend on."""
+    images = [picture.name for picture in data.pictures(dataset)[:limit]]
+    device = provenance.device_name(device_of(model))
+    parts = [provenance.code(), device, model.name, model.origin, dataset, images, list(scales), protocol]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 @torch.inference_mode()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
+from pathlib import Path
 
 import torch
 
@@ -26,6 +28,12 @@ def commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def code() -> str:
+    """A digest of the package's sources and versions."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+    return hashlib.sha256(sources + str(versions()).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -150,6 +151,7 @@ class Run:
     def __init__(self, notebook: str, out: str | Path = ""):
         self.folder = Path(out) if out else paths.RESULTS / "interactive" / notebook
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.rows = self.folder / "rows"  # what `evaluate.suite` keeps until the conclusion
         self.notebook, self.started = notebook, time.monotonic()
         self.made: list[str] = []
         style()
@@ -182,6 +184,7 @@ class Run:
             "files": self.made,
         }
         files.write_json(self.folder / "run.json", origin)
+        shutil.rmtree(self.rows, ignore_errors=True)
         return frame
 
 

@@ -2,6 +2,7 @@ import math
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -23,6 +24,32 @@ def test_one_row_per_image_and_scale(set5):
     assert means["images"].tolist() == [2, 2]
     assert means["psnr"].iloc[0] == pytest.approx(rows["psnr"].iloc[[0, 2]].mean())
     assert len(evaluate.benchmark("bicubic", [set5], [2], "div2k", limit=1, progress=False)) == 1
+
+
+def test_an_interrupted_suite_goes_on(set5, tmp_path, monkeypatch):
+    for number, name in enumerate(("a", "b")):
+        (set5 / f"{name}.png").rename(set5 / f"080{number + 1}.png")  # digits, as DIV2K names its images
+    models = [srlib.load("bicubic"), srlib.load("compact-metasr")]
+    whole = evaluate.suite(models, ["Set5"], [2, 2.5], "diinn")
+    measure, asked = evaluate.benchmark, []
+
+    def stopped(model, *args, **options):
+        asked.append(model.name)
+        if model.name != "bicubic" and len(asked) == 2:
+            raise KeyboardInterrupt
+        return measure(model, *args, **options)
+
+    monkeypatch.setattr(evaluate, "benchmark", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.suite(models, ["Set5"], [2, 2.5], "diinn", keep=tmp_path)
+    again = evaluate.suite(models, ["Set5"], [2, 2.5], "diinn", keep=tmp_path)
+    assert asked == ["bicubic", "compact-metasr", "compact-metasr"]
+    pd.testing.assert_frame_equal(again.drop(columns="seconds"), whole.drop(columns="seconds"))
+    evaluate.suite(models, ["Set5"], [2], "diinn", keep=tmp_path)  # other scales are measured
+    fresh = srlib.build("compact-metasr")  # weights from no file
+    for _ in range(2):
+        evaluate.suite([fresh], ["Set5"], [2], "diinn", keep=tmp_path)
+    assert asked[3:] == ["bicubic", "compact-metasr", "compact-metasr", "compact-metasr"]
 
 
 @pytest.mark.parametrize(
