@@ -154,20 +154,22 @@ def suite(
 
     keep: a folder. The rows of each model on each set are saved there as soon as they are whole; another call with the same
     code, weights, images, scales and device reads them instead of measuring again, so that an interrupted run goes on. Not
-    for a network that came from no file: nothing tells its weights from others.
+    for a network that came from no file: nothing tells its weights from others. The file's name is the digest of all that,
+    before it the commit that measured.
     """
     parts = []
     for model in models:
         known = model.origin or not list(model.parameters())
         for name in datasets:
-            saved = keep and known and keep / f"{_key(model, name, scales, protocol, limit)}.csv"
-            if saved and saved.exists():
+            key = _key(model, name, scales, protocol, limit) if keep and known else ""
+            saved = next(keep.glob(f"*.{key}.csv"), None) if key else None
+            if saved:
                 rows = pd.read_csv(saved, dtype={"dataset": str, "image": str})
                 tqdm.write(f"{model.name} on {name}: {len(rows)} rows of an interrupted run")
             else:
                 rows = benchmark(model, [name], scales, protocol, limit=limit)
-                if saved:
-                    with files.whole(saved) as temporary:
+                if key:
+                    with files.whole(keep / f"{provenance.commit()}.{key}.csv") as temporary:
                         rows.to_csv(temporary, index=False)
             parts += [rows] if len(rows) else []
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srlib.cost import growth
-from srlib.report import COLOURS, colour, label, labels
+from srlib.report import COLOURS, colour, labels
 
 
 def line(model: str) -> str:
@@ -41,11 +41,12 @@ def by_scale(
     first column's printed values, as circles.
     """
     figure, axes = plt.subplots(1, len(columns), figsize=(1.2 + 4.1 * len(columns), 4.2), sharey=True, squeeze=False)
+    names = labels(list(costs["model"].unique()))
     for axis, (column, title) in zip(axes[0], columns.items(), strict=True):
         fit = growth(costs, column).set_index("model") if fits else None
         for model, rows in costs.groupby("model", sort=False):
             s = rows["scale"].to_numpy(float)
-            axis.plot(s, rows[column], "o" if fits else "o-", color=colour(model), markersize=4, label=label(model))
+            axis.plot(s, rows[column], "o" if fits else "o-", color=colour(model), markersize=4, label=names[model])
             if fits:
                 s = np.geomspace(s.min(), s.max(), 60)
                 axis.plot(s, fit.loc[model, "fixed"] + fit.loc[model, "per_s"] * s + fit.loc[model, "per_s2"] * s**2,
@@ -125,6 +126,7 @@ def crops(rows: dict[str, dict[str, np.ndarray]], width: float = 1.75) -> Figure
 def seams(profiles: pd.DataFrame) -> Figure:
     """Mean step between neighbouring pixels against the place in the cell, from `metrics.jumps`: model, axis, place, jump."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+    names = labels([m for m in profiles["model"].unique() if m != "original"])
     for axis, (name, title) in zip(
         axes, {"columns": "from left to right", "rows": "from top to bottom"}.items(), strict=True
     ):
@@ -135,7 +137,7 @@ def seams(profiles: pd.DataFrame) -> Figure:
                 some["jump"],
                 marker=".",
                 color=dark,
-                label="original" if model == "original" else label(model),
+                label=names.get(model, model),
             )
         axis.set(title=title, xlabel="pixel within its LR cell (0: step into the cell)")
     axes[0].set_ylabel("mean step to the pixel before, 8-bit")
@@ -175,12 +177,18 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
 
 
 def gaps_to(scores: pd.DataFrame, reference: str) -> Figure:
-    """PSNR of each model less the reference model's, mean over data sets, a cell per scale.
+    """PSNR of each model less the reference model's, mean over data sets, a cell per scale; a scale at which only some sets
+    were measured names them.
 
     scores: model, dataset, scale, psnr."""
     table = scores.pivot_table("psnr", "model", ["dataset", "scale"], sort=False)
+    sets, names = table.columns.unique("dataset"), labels(list(table.index))
     gap = (table - table.loc[reference]).drop(index=reference).T.groupby(level="scale").mean().T
-    gap = gap.rename(index=label, columns=lambda scale: f"×{scale:g}")
+    some = {scale: [d for d in sets if (d, scale) in table] for scale in gap}
+    gap = gap.rename(
+        index=names,
+        columns={s: f"×{s:g}" + ("" if len(of) == len(sets) else f"\n{', '.join(of)}") for s, of in some.items()},
+    )
     figure, axis = plt.subplots(figsize=(2.2 + 0.8 * gap.shape[1], 1.3 + 0.42 * len(gap)))
     reach = max(0.05, float(gap.abs().max().max()))
     sns.heatmap(
@@ -195,7 +203,7 @@ def gaps_to(scores: pd.DataFrame, reference: str) -> Figure:
         cbar_kws={"label": "dB"},
         linewidths=1,
     )
-    axis.set(xlabel="", ylabel="", title=f"PSNR less {label(reference)}'s, dB, mean over data sets")
+    axis.set(xlabel="", ylabel="", title=f"PSNR less {names[reference]}'s, dB, mean over {', '.join(sets)}")
     axis.tick_params(axis="y", labelrotation=0)
     return figure
 
@@ -225,9 +233,10 @@ def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
         names["validation_loss"] = "Validation", "loss"
     figure, axes = plt.subplots(1, 1 + len(names), figsize=(3.6 + 3.0 * len(names), 3.7), squeeze=False)
     left, *others = axes[0]
+    called = labels(list(logs))
     for model, log in logs.items():
         smooth = log["loss"].rolling(9, center=True, min_periods=1).median()
-        left.plot(log["step"], smooth, line(model), color=colour(model), label=label(model))
+        left.plot(log["step"], smooth, line(model), color=colour(model), label=called[model])
         for name, axis in zip(names, others, strict=True):
             if name in log:
                 some = log.dropna(subset=[name])

@@ -13,6 +13,7 @@ import torch
 
 from srlib import paths
 
+READERS = ("report.py", "plots.py", "published.py", "demo.py", "run.py", "bench.py", "train.py")
 PACKAGES = ("torch", "numpy", "pandas", "scikit-image", "pillow")
 
 
@@ -31,9 +32,9 @@ def commit() -> str:
 
 
 def code() -> str:
-    """A digest of the package's sources and versions."""
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
-    return hashlib.sha256(sources + str(versions()).encode()).hexdigest()
+    """A digest of what scores depend on: the package's sources, less those that only read scores, and the versions."""
+    sources = [path for path in sorted(Path(__file__).parent.rglob("*.py")) if path.name not in READERS]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources) + str(versions()).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -69,8 +69,9 @@ def method(model: str) -> str:
 
 
 def label(model: str) -> str:
-    """How people call a model's method: 'compact-diif-cs' -> 'DIIF cs'."""
-    return NAMES.get(method(model), method(model))
+    """How people call a model's method: 'compact-diif-cs' -> 'DIIF cs'; 'rdn-x2' -> 'RDN ×2', others' own tails are EDSR's."""
+    name = NAMES.get(method(model), method(model))
+    return name.replace("EDSR", "RDN") if model.startswith("rdn-") else name
 
 
 def labels(models: Sequence[str]) -> dict[str, str]:
@@ -136,6 +137,69 @@ def check(
     }
 
 
+def reason(model: str) -> str:
+    """Why a model may fall short of its paper: ours are small; for a file from elsewhere nothing is known."""
+    if model.startswith("compact-") or model.endswith("-small"):
+        return "a small network, a short training"
+    return "other weights than the paper's, or another training"
+
+
+def compare(
+    scores: pd.DataFrame,
+    better: str,
+    worse: str,
+    claim: str = "",
+    *,
+    quantity: str = "psnr",
+    unit: str = "dB",
+    within: float = 0.0,
+    paper: str = "",
+    printed: pd.Series | None = None,
+    limit: int = 0,
+    needs: dict[str, str] | None = None,
+) -> dict:
+    """One line of a conclusion: `better` less `worse`, mean over the data sets and scales at which both were measured.
+
+    scores: model, dataset, scale and the quantity, from `evaluate.mean_scores`. printed: the paper's difference, index
+    (dataset, scale); its mean over the same cells is told, or over its own sets if it has none of them. limit: means over
+    part of a set confirm no paper. needs: a sentence for each model and data set that is missing.
+    """
+    pair, needs = [better, worse], needs or {}
+    value = scores.set_index(["model", "dataset", "scale"])[quantity].astype(float)
+    both = set(pair) <= set(scores["model"])
+    gap = (value[better] - value[worse]).reindex(value[better].index).dropna() if both else pd.Series(dtype=float)
+    words = f"{claim}: " if claim else ""
+    words += f"{better} less {worse}" + (f", {quantity}" if quantity != "psnr" else "")
+    words += f", mean over {cells(gap.index)}" if len(gap) else ""
+    words += f", first {limit} images of each" if limit and len(gap) else ""
+    if printed is not None and len(printed):
+        common = printed.index.intersection(gap.index)
+        there = printed[common] if len(common) else printed
+        place = "" if len(common) and len(common) == len(gap) else f", {cells(there.index)}"
+        words += f" (paper{place}: {there.mean():+.2g})"
+    absent = [f"needs {m} among the models" for m in pair if m not in set(scores["model"])] if len(scores) else []
+    missing = [needs[m] for m in pair if m in needs] or absent or list(needs.values())
+    missing = missing or ["needs a data set and a scale at which both can be measured"]
+    cause = reason(better) if len(gap) else "; ".join(dict.fromkeys(missing))
+    measured = gap.mean() if len(gap) else None
+    return check(words, 0.0, measured, within, unit=unit, at_least=True, cause=cause, paper="" if limit else paper)
+
+
+def partial(sets: Sequence[str], limit: int) -> dict[str, str]:
+    """A sentence for each data set if only its first images are measured (limit above 0)."""
+    return {name: f"only the first {limit} images of {name} were measured; limit=0 for all" for name in sets if limit}
+
+
+def cells(index: pd.MultiIndex) -> str:
+    """Data sets and scales in words: 'Set5, Set14 ×2 to ×8'."""
+    by_range: dict[str, list[str]] = {}
+    for name in index.unique(0):
+        scales = sorted(s for d, s in index if d == name)
+        ends = f"×{scales[0]:g}" + (f" to ×{scales[-1]:g}" if len(scales) > 1 else "")
+        by_range.setdefault(ends, []).append(name)
+    return "; ".join(f"{', '.join(names)} {ends}" for ends, names in by_range.items())
+
+
 def same_image(which: str, consistency: float | None, bicubic: float | None, cause: str) -> tuple[dict, bool]:
     """Does a network enlarge this very image: the line of the conclusion that says so, and whether the others may be judged (of
     a network that draws other images, sharpness or diversity say nothing). Both numbers are MSE x 1e5 between the LR image and
@@ -177,6 +241,7 @@ class Run:
             "notebook": self.notebook,
             "date": provenance.now(),
             "commit": provenance.commit(),
+            "measured at": sorted({place.name.partition(".")[0] for place in self.rows.glob("*.csv")}),
             "device": provenance.device_name(device),
             "versions": provenance.versions(),
             "weights": {m.name: m.origin for m in models if m.origin},

@@ -64,7 +64,7 @@ def page(tmp_path):
         context.close()
 
 
-def run_all(page, lab, notebook, timeout=240_000):
+def run_all(page, lab, notebook, timeout=480_000):
     """Open a notebook, run all its cells, wait until the kernel is idle again."""
     page.goto(f"{lab}/lab/tree/{notebook}.ipynb?reset")
     idle = page.get_by_text(re.compile(r"Python 3.*\| Idle"))

@@ -49,6 +49,9 @@ def test_costs_of_diif_to_the_printed_digits(number, names, lr_size, scales, com
     known = cells[cells["agrees"] == False]  # noqa: E712
     assert len(known) == off and (known["note"] != "").all()  # every exception is explained
     assert published.agreement(table)[:2] == (compared - off, compared - off)
+    wrong = table.assign(measured=table["measured"] * 1.01)[["model", "dataset", "scale", "quantity", "measured"]]
+    wrong = published.beside(wrong.dropna(subset=["measured"]), "diif", number)
+    assert published.agreement(wrong)[0] < published.agreement(wrong)[1] == compared  # another number is no exception
 
 
 def test_measured_beside_published():

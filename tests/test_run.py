@@ -62,10 +62,33 @@ def test_checks():
     )
 
 
+def test_a_comparison_says_what_was_compared():
+    rows = [
+        ("a-diif", "Set5", 2, 30.1),
+        ("a-diif", "Set5", 3, 28.0),
+        ("a-diif", "B100", 2, 27.0),
+        ("a-liif", "Set5", 2, 30.0),
+    ]
+    scores = pd.DataFrame([*rows, ("a-liif", "B100", 2, 27.1)], columns=["model", "dataset", "scale", "psnr"])
+    index = pd.MultiIndex.from_tuples([("Set5", 2), ("Urban100", 2)], names=["dataset", "scale"])
+    printed = pd.Series([0.05, 0.3], index)
+    line = report.compare(scores, "a-diif", "a-liif", "better", paper="P", printed=printed)
+    assert line["claim"] == "better: a-diif less a-liif, mean over Set5, B100 ×2 (paper, Set5 ×2: +0.05)"
+    assert line["verdict"] == "confirmed" and float(line["measured"]) == pytest.approx(0) and line["paper"] == "P"
+    some = report.compare(scores[scores["dataset"] == "B100"], "a-diif", "a-liif", printed=printed, limit=1, paper="P")
+    assert some["verdict"] == "not confirmed" and some["paper"] == ""  # part of a set confirms no paper
+    assert "first 1 images" in some["claim"] and "(paper, Set5, Urban100 ×2: +0.17)" in some["claim"]
+    cause = lambda scores, **k: report.compare(scores, "a-diif", "a-lte", **k)["likely cause"]  # noqa: E731
+    assert cause(scores, needs={"a-lte": "train it"}) == "train it"
+    assert cause(scores, needs={"Set14": "fetch it"}) == "needs a-lte among the models"
+    assert cause(scores.iloc[:0], needs={"Set14": "fetch it"}) == "fetch it"  # the set is missing, not the model
+
+
 def test_models_of_one_method_are_told_apart():
     assert list(report.labels(["idm", "idm-small", "compact-liif", "rdn-liif", "compact-x2"]).values()) == [
         "IDM (full size)", "IDM (small)", "LIIF (compact)", "LIIF (rdn)", "EDSR ×2",
     ]  # fmt: skip
+    assert report.labels(["rdn-x2", "edsr-baseline-x2"]) == {"rdn-x2": "RDN ×2", "edsr-baseline-x2": "EDSR ×2"}
     assert report.labels(["idm-small", "sr3-small"]) == {"idm-small": "IDM", "sr3-small": "SR3"}
 
 
