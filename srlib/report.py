@@ -182,7 +182,9 @@ def compare(
     missing = missing or ["needs a data set and a scale at which both can be measured"]
     cause = reason(better) if len(gap) else "; ".join(dict.fromkeys(missing))
     measured = gap.mean() if len(gap) else None
-    return check(words, 0.0, measured, within, unit=unit, at_least=True, cause=cause, paper="" if limit else paper)
+    return check(
+        words, 0.0, measured, within, unit=unit, at_least=True, cause=cause, paper="" if limit and len(gap) else paper
+    )
 
 
 def partial(sets: Sequence[str], limit: int) -> dict[str, str]:
