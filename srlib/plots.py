@@ -58,7 +58,9 @@ def by_scale(
             axis.plot([], [], "o", markersize=9, color="#444", fillstyle="none", label="printed in the paper")
         axis.set_yscale("log")
         scale_axis(axis, sorted(costs["scale"].unique()))
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_title(title)
     axes[0][0].set_ylabel(ylabel)
     axes[0][0].legend(fontsize="small")
@@ -125,7 +127,7 @@ def crops(rows: dict[str, dict[str, np.ndarray]], width: float = 1.75) -> Figure
 
 def seams(profiles: pd.DataFrame) -> Figure:
     """Mean step between neighbouring pixels against the place in the cell, from `metrics.jumps`: model, axis, place, jump."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.1), sharey=True)
     names = labels([m for m in profiles["model"].unique() if m != "original"])
     for axis, (name, title) in zip(
         axes, {"columns": "from left to right", "rows": "from top to bottom"}.items(), strict=True
@@ -141,7 +143,8 @@ def seams(profiles: pd.DataFrame) -> Figure:
             )
         axis.set(title=title, xlabel="pixel within its LR cell (0: step into the cell)")
     axes[0].set_ylabel("mean step to the pixel before, 8-bit")
-    axes[0].legend(fontsize="small")
+    handles, texts = axes[0].get_legend_handles_labels()
+    figure.legend(handles, texts, fontsize="small", loc="outside lower center", ncols=5)
     return figure
 
 
