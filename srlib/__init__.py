@@ -9,10 +9,12 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
-from srlib import cost, data, evaluate, metrics, published, train, weights
-from srlib.models import ALL, Diffusion, Model, build, split_name
-from srlib.upscale import upscale
+from srlib import cost, data, evaluate, weights
+from srlib.imaging import metrics
+from srlib.imaging.upscale import upscale
+from srlib.models import Diffusion, Model, ModelName, build, names
 from srlib.weights import find, load, load_present
+from srlib.workbook import published
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,7 +29,6 @@ __all__ = [
     "load_present",
     "metrics",
     "published",
-    "train",
     "upscale",
     "weights",
 ]
@@ -37,8 +38,8 @@ def available() -> pd.DataFrame:
     """Every model name, with encoder, decoder, parameters and whether weights are at hand."""
     rows = []
     with torch.device("meta"):  # parameters are counted, not made
-        for name in ALL:
-            encoder, decoder = split_name(name)
+        for name in names():
+            part = ModelName.parse(name)
             parameters = cost.count_parameters(build(name))
-            rows.append((name, encoder, decoder, parameters, name == "bicubic" or find(name) is not None))
+            rows.append((name, part.encoder, part.decoder, parameters, name == "bicubic" or find(name) is not None))
     return pd.DataFrame(rows, columns=["model", "encoder", "decoder", "parameters", "weights"])

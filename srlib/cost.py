@@ -1,15 +1,12 @@
-"""What a model costs: parameters, multiply-accumulates, time, memory."""
+"""What a model costs: parameters, multiply-accumulates, time, memory; and how much the fast paths bring."""
 
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 import multiprocessing
 import re
-import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,14 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.benchmark import Measurement, Timer
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
-from srlib.coords import Size, check_size, scaled_size
-from srlib.models import CPU_QUERIES, Diffusion, Model, build
+from srlib.models.base import SRModel
+from srlib.models.catalogue import build
+from srlib.util.sizes import Size, check_size, scaled_size
 
 
-def count_parameters(model: Model | Diffusion, part: str = "all") -> int:
+def count_parameters(model: SRModel, part: str = "all") -> int:
     """Weights and biases of a model: part is "all", "encoder" or "decoder"."""
     parts = {"all": model, "encoder": model.encoder, "decoder": model.decoder}
     if part not in parts:
@@ -35,7 +34,7 @@ def count_parameters(model: Model | Diffusion, part: str = "all") -> int:
     return sum(p.numel() for p in parts[part].parameters())
 
 
-def count_macs(model: Model | Diffusion, lr_size: Size, size: Size, literal: bool = True, *, part: str = "all") -> int:
+def count_macs(model: SRModel, lr_size: Size, size: Size, literal: bool = True, *, part: str = "all") -> int:
     """Multiply-accumulates of the convolutions and linear layers of one image. part: "all", "encoder" or "decoder".
 
     literal: of the equations as they stand, which is what papers count: products of two computed matrices, such as
@@ -49,16 +48,12 @@ def count_macs(model: Model | Diffusion, lr_size: Size, size: Size, literal: boo
         raise ValueError(f"part must be 'all', 'encoder' or 'decoder', got {part!r}")
     shadow = copy.deepcopy(model).to("meta")
     counts = {}
-    with torch.no_grad():
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as counter:
-            lr = torch.empty(1, 3, h, w, device="meta")
-            features = shadow.prepare(lr, size, 0.5) if isinstance(model, Diffusion) else shadow.encode(lr)
+            prepared = shadow.once(torch.empty(1, 3, h, w, device="meta"), size)
         counts["encoder"] = macs_seen(counter, layers_only=literal)
-        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            if isinstance(model, Diffusion):
-                shadow.denoise(torch.empty(1, 3, *size, device="meta"), features, 0.5, literal)
-            else:
-                shadow.decode(features, size, literal=literal)
+        with FlopCounterMode(display=False) as counter:
+            shadow.answer(prepared, size, literal=literal)
         counts["decoder"] = macs_seen(counter, layers_only=literal)
     return counts["encoder"] + counts["decoder"] if part == "all" else counts[part]
 
@@ -69,23 +64,26 @@ def macs_seen(counter: FlopCounterMode, *, layers_only: bool) -> int:
     return sum(flops for operator, flops in counts.items() if not (layers_only and operator is torch.ops.aten.bmm)) // 2
 
 
-def sweep(models: Sequence[str], lr_size: Size, scales: Sequence[float], *, fast: bool = True) -> pd.DataFrame:
-    """Parameters and MACs of models by name, one row per model and scale.
+def counts(name: str, lr_size: Size, scale: float, *, fast: bool = True) -> dict:
+    """Parameters and MACs of a model by name at one scale. Keys: model, scale, parameters, decoder_parameters, macs (literal),
+    macs_fast (empty unless `fast`)."""
+    with torch.device("meta"):  # counted, not made
+        model = build(name)
+    size = scaled_size(lr_size, scale)
+    return {
+        "model": name,
+        "scale": scale,
+        "parameters": count_parameters(model),
+        "decoder_parameters": count_parameters(model, "decoder"),
+        "macs": count_macs(model, lr_size, size),
+        "macs_fast": count_macs(model, lr_size, size, literal=False) if fast else None,
+    }
 
-    Columns: model, scale, parameters, decoder_parameters, macs (literal), macs_fast (empty unless `fast`).
-    """
-    rows = []
-    for name in tqdm(models, desc="counting MACs"):
-        with torch.device("meta"):  # counted, not made
-            model = build(name)
-        for scale in scales:
-            size = scaled_size(lr_size, scale)
-            macs_fast = count_macs(model, lr_size, size, literal=False) if fast else None
-            rows.append(
-                (name, scale, count_parameters(model), count_parameters(model, "decoder"),
-                 count_macs(model, lr_size, size), macs_fast)
-            )  # fmt: skip
-    return pd.DataFrame(rows, columns=["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"])
+
+def sweep(models: Sequence[str], lr_size: Size, scales: Sequence[float], *, fast: bool = True) -> pd.DataFrame:
+    """`counts` of several models and scales, one row each."""
+    jobs = [(name, scale) for name in models for scale in scales]
+    return pd.DataFrame([counts(name, lr_size, scale, fast=fast) for name, scale in tqdm(jobs, desc="counting MACs")])
 
 
 class Timing(NamedTuple):
@@ -95,30 +93,23 @@ class Timing(NamedTuple):
     spread: float
 
 
-def stopwatch(call: Callable[[], object], repeats: int, device: torch.device) -> list[float]:
-    """Seconds of each of `repeats` calls after one to warm up, device-synchronised."""
-    seconds = []
-    for _ in range(repeats + 1):
-        synchronize(device)
-        start = time.perf_counter()
-        call()
-        synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return seconds[1:]
+def stopwatch(call: Callable[[], object], repeats: int) -> Measurement:
+    """Seconds of about `repeats` calls after a warm-up, device-synchronised, with as many threads as torch uses."""
+    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+    first = timer.blocked_autorange(min_run_time=1e-9)  # one call to warm up, one that counts
+    if repeats == 1:
+        return first
+    return Measurement.merge([first, timer.blocked_autorange(min_run_time=(repeats - 1.5) * first.median)])[0]
 
 
-def forward(
-    model: Model | Diffusion, lr: Tensor, size: Size, *, literal: bool = False, queries: int | None = None
-) -> Tensor:
+def forward(model: SRModel, lr: Tensor, size: Size, *, literal: bool = False, queries: int | None = None) -> Tensor:
     """Encode and decode; of a diffusion model, what is done once and one noise prediction."""
-    if isinstance(model, Diffusion):
-        return model.denoise(lr.new_zeros(1, 3, *size), model.prepare(lr, size, 0.5), 0.5, literal)
-    return model.decode(model.encode(lr), size, literal=literal, queries=queries)
+    return model.answer(model.once(lr, size), size, literal=literal, queries=queries)
 
 
 @torch.inference_mode()
 def time_forward(
-    model: Model | Diffusion,
+    model: SRModel,
     lr_size: Size,
     size: Size,
     repeats: int = 5,
@@ -134,38 +125,51 @@ def time_forward(
     (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
-    device = device_of(model)
-    lr = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(0)).to(device)
-    seconds = stopwatch(lambda: forward(model, lr, size, literal=literal, queries=queries), repeats, device)
-    low, high = (statistics.quantiles(seconds, n=4)[i] for i in (0, 2)) if repeats > 1 else (seconds[0], seconds[0])
-    return Timing(statistics.median(seconds), high - low)
+    lr = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(0)).to(model.device)
+    seconds = stopwatch(lambda: forward(model, lr, size, literal=literal, queries=queries), repeats)
+    return Timing(seconds.median, seconds.iqr)
+
+
+def time_paths(
+    name: str,
+    lr_size: Size,
+    size: Size,
+    repeats: int,
+    device: torch.device | str = "cpu",
+    paths: Sequence[str] = ("literal", "fast"),
+) -> list[dict]:
+    """Time the literal and the fast path of a model by name (fresh weights; time does not depend on them), a row each.
+
+    Both work in the same bands of output rows, which on a CPU stay in its cache: the ratio is then of the arithmetic alone.
+    Keys: model, scale, rows, columns, path, seconds (median), spread, macs_per_second.
+    """
+    model, rows = build(name).to(device).eval(), []
+    bands = model.cpu_queries if torch.device(device).type == "cpu" else None
+    for path in paths:
+        literal = path == "literal"
+        timing = time_forward(model, lr_size, size, repeats, literal=literal, queries=bands if literal else None)
+        macs = count_macs(model, lr_size, size, literal=literal)
+        rows.append(
+            {"model": name, "scale": size[0] / lr_size[0], "rows": size[0], "columns": size[1], "path": path,
+             "seconds": timing.median, "spread": timing.spread, "macs_per_second": macs / timing.median}
+        )  # fmt: skip
+    return rows
 
 
 def sweep_time(
-    names: Sequence[str],
+    models: Sequence[str],
     lr_size: Size,
     sizes: Sequence[Size],
     repeats: int,
     device: torch.device | str = "cpu",
     paths: Sequence[str] = ("literal", "fast"),
 ) -> pd.DataFrame:
-    """Time the literal and the fast path of models by name (fresh weights; time does not depend on them).
-
-    Both work in the same bands of output rows, which on a CPU stay in its cache: the ratio is then of the arithmetic alone.
-    Columns: model, scale, rows, columns, path, seconds (median), spread, macs_per_second.
-    """
-    rows, built = [], {name: build(name).to(device).eval() for name in names}
-    jobs = [(name, check_size(size), path) for name in names for size in sizes for path in paths]
-    for name, size, path in tqdm(jobs, desc="timing"):
-        literal, queries = path == "literal", CPU_QUERIES if torch.device(device).type == "cpu" else None
-        timing = time_forward(
-            built[name], lr_size, size, repeats, literal=literal, queries=queries if literal else None
-        )
-        macs = count_macs(built[name], lr_size, size, literal=literal)
-        rows.append((name, size[0] / lr_size[0], *size, path, timing.median, timing.spread, macs / timing.median))
-    return pd.DataFrame(
-        rows, columns=["model", "scale", "rows", "columns", "path", "seconds", "spread", "macs_per_second"]
-    )
+    """`time_paths` of several models and sizes."""
+    jobs = [(name, check_size(size)) for name in models for size in sizes]
+    rows = [
+        row for job in tqdm(jobs, desc="timing") for row in time_paths(job[0], lr_size, job[1], repeats, device, paths)
+    ]
+    return pd.DataFrame(rows)
 
 
 def growth(costs: pd.DataFrame, column: str = "macs") -> pd.DataFrame:
@@ -185,14 +189,14 @@ def growth(costs: pd.DataFrame, column: str = "macs") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "fixed", "per_s", "per_s2", "worst_error", "exponent"])
 
 
-def peak_memory(model: Model | Diffusion, lr_size: Size, size: Size, *, literal: bool = False) -> float:
+def peak_memory(model: SRModel, lr_size: Size, size: Size, *, literal: bool = False) -> float:
     """Peak memory in bytes that one forward pass adds to what is there before it (weights and libraries).
 
     CUDA: torch's own count. CPU: the largest resident size of a fresh process, less its size before the pass; NaN where
     the system does not tell (Windows).
     """
     (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
-    device = device_of(model)
+    device = model.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -215,7 +219,7 @@ def peak_memory(model: Model | Diffusion, lr_size: Size, size: Size, *, literal:
         child.join()
 
 
-def measure_resident(send, model: Model, lr_size: Size, size: Size, literal: bool) -> None:
+def measure_resident(send, model: SRModel, lr_size: Size, size: Size, literal: bool) -> None:
     """In a process of its own: send by how many bytes the peak resident size exceeds the size before the pass."""
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -248,13 +252,63 @@ def gemm_rate(size: int = 2048, repeats: int = 5, device: torch.device | str = "
     a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
     image, kernel = a.view(1, 32, size // 32, size).permute(0, 3, 1, 2), b[:, :, None, None]
     ways = lambda: a @ b, lambda: F.conv2d(image, kernel)
-    return max(size**3 / statistics.median(stopwatch(multiply, repeats, device)) for multiply in ways)
+    return max(size**3 / stopwatch(multiply, repeats).median for multiply in ways)
 
 
-def device_of(model: Model) -> torch.device:
-    return next((t.device for t in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))
+# What `bench` measures: decoding alone (features are given), EDSR-baseline widths, fresh weights.
+CASES = (
+    ("edsr-baseline-metasr", 4),
+    ("edsr-baseline-metasr", 3.7),
+    ("edsr-baseline-liif", 6),
+    ("edsr-baseline-lte", 6),
+    ("edsr-baseline-diif", 8),
+    ("edsr-baseline-dlte", 8),
+    ("edsr-baseline-diinn", 6),
+    ("edsr-baseline-diif-wo-ds", 8),
+    ("edsr-baseline-diif-wo-se", 8),
+    ("edsr-baseline-diif-cs", 8),
+    ("edsr-baseline-diif-c4f3", 8),
+    ("edsr-baseline-diif-c2f5", 8),
+    *((f"edsr-baseline-diinn-{variant}", 6) for variant in "abcde"),
+)
 
 
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+@torch.inference_mode()
+def decoding_time(
+    model: SRModel, lr_size: Size, size: Size, repeats: int, *, literal: bool, queries: int | None = None
+) -> float:
+    """Median seconds of decoding one image; `queries` overrides the literal path's batch."""
+    prepared = model.once(torch.rand(1, 3, *lr_size, device=model.device), size)
+    return stopwatch(lambda: model.answer(prepared, size, literal=literal, queries=queries), repeats).median
+
+
+def bench(
+    cases: Sequence[tuple[str, float]] = CASES, repeats: int = 5, device: torch.device | str = "cpu"
+) -> pd.DataFrame:
+    """How much faster the fast paths are than the literal ones on this machine: a row a case, 48 x 48 input.
+
+    The literal path is measured twice: as a plain vectorised implementation works, 65,536 pixels at once, and in the fast
+    path's small bands, which stay in a CPU's cache. Columns: model, scale, seconds of the three ways, ratios, and the fast
+    path's share of the machine's GEMM rate.
+    """
+    rate, rows, lr_size = gemm_rate(device=device), [], (48, 48)
+    for name, scale in tqdm(cases, desc="timing"):
+        model, size = build(name).to(device).eval(), scaled_size(lr_size, scale)
+        batches = decoding_time(model, lr_size, size, repeats, literal=True)
+        in_bands = decoding_time(model, lr_size, size, repeats, literal=True, queries=model.cpu_queries)
+        fast = decoding_time(model, lr_size, size, repeats, literal=False)
+        macs = count_macs(model, lr_size, size, literal=False, part="decoder")
+        rows.append(
+            {"model": name, "scale": scale, "literal_s": batches, "literal_in_bands_s": in_bands, "fast_s": fast,
+             "speedup": batches / fast, "speedup_in_bands": in_bands / fast, "of_gemm_rate": macs / fast / rate}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def bench_memory(models: Sequence[str], device: torch.device | str = "cpu") -> pd.DataFrame:
+    """Peak memory that a x30 forward pass of a 128 x 128 image adds, the 3840 x 3840 result included."""
+    rows = []
+    for name in tqdm(models, desc="memory ×30"):
+        peak = peak_memory(build(name).to(device).eval(), (128, 128), (3840, 3840))
+        rows.append({"model": name, "peak_MiB_x30": peak / 2**20})
+    return pd.DataFrame(rows)

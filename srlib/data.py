@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from srlib import files, images, paths
-from srlib.models import unknown
+from srlib.imaging import files
+from srlib.util import atomic, paths
+from srlib.util.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,11 @@ def pictures(dataset: str | Path, *, exclude: Sequence[str] = ()) -> list[Pictur
     else:
         folder = locate(dataset)
         found_files = sorted(
-            p for p in folder.iterdir() if p.suffix.lower() in images.SUFFIXES and not p.name.startswith(".")
+            p for p in folder.iterdir() if p.suffix.lower() in files.SUFFIXES and not p.name.startswith(".")
         )
         if not found_files:
-            raise ValueError(f"no images in {folder} (looked for {', '.join(images.SUFFIXES)})")
-        found = [Picture(p.stem, lambda p=p: images.read(p), p) for p in found_files]
+            raise ValueError(f"no images in {folder} (looked for {', '.join(files.SUFFIXES)})")
+        found = [Picture(p.stem, lambda p=p: files.read(p), p) for p in found_files]
     missing = set(exclude) - {p.name for p in found}
     if missing:
         raise ValueError(f"cannot leave out {', '.join(sorted(missing))}: no such image in {dataset}")
@@ -142,7 +143,7 @@ def at_hand(names: Sequence[str] = tuple(DATASETS)) -> list[str]:
 
 
 def has_images(folder: Path) -> bool:
-    return folder.is_dir() and any(p.suffix.lower() in images.SUFFIXES for p in folder.iterdir())
+    return folder.is_dir() and any(p.suffix.lower() in files.SUFFIXES for p in folder.iterdir())
 
 
 def split(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -158,8 +159,8 @@ def provided_lr(dataset: str, name: str, scale: float) -> np.ndarray | None:
         return None
     hr = locate(dataset)
     folder = hr.parent / hr.name.replace("HR", "LR_bicubic") / f"X{int(scale)}"
-    candidates = (folder / f"{name}x{int(scale)}{suffix}" for suffix in images.SUFFIXES)
-    return next((images.read(path) for path in candidates if path.is_file()), None)
+    candidates = (folder / f"{name}x{int(scale)}{suffix}" for suffix in files.SUFFIXES)
+    return next((files.read(path) for path in candidates if path.is_file()), None)
 
 
 def fetch(name: str) -> Path:
@@ -184,7 +185,7 @@ def fetch(name: str) -> Path:
             f"could not download {name} from {dataset.url} ({type(error).__name__}: {error}). "
             f"Check the connection and the space in {root}, or put the images into {folder} yourself"
         ) from error
-    with files.disk(root, root):
+    with atomic.disk(root, root):
         unpack(path, root)
     if not has_images(folder):
         raise MissingDataset(f"{archive} did not unpack to {folder}; look into {root}")

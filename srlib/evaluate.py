@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -16,11 +14,13 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from srlib import data, files, metrics, provenance, resize, weights
-from srlib.coords import check_scale
-from srlib.cost import device_of, synchronize
-from srlib.images import to_tensor, to_uint8
-from srlib.models import Diffusion, Model, unknown
+from srlib import data, weights
+from srlib.imaging import metrics, resize
+from srlib.imaging.files import to_tensor, to_uint8
+from srlib.models.base import SRModel
+from srlib.util.devices import synchronize
+from srlib.util.errors import unknown
+from srlib.util.sizes import check_scale
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def make_pair(hr: np.ndarray, scale: float, protocol: str, provided: np.ndarray 
 
 
 def benchmark(
-    model: str | Path | Model | Diffusion,
+    model: str | Path | SRModel,
     datasets: Sequence[str | Path],
     scales: Sequence[float],
     protocol: str,
@@ -119,13 +119,7 @@ def benchmark(
     protocol_named(protocol)
     model = weights.load(model, device=device) if isinstance(model, (str, Path)) else model
     scales = [benchmark_scale(s) for s in ([scales] if isinstance(scales, (int, float)) else scales)]
-    if hasattr(model.decoder, "scales"):
-        if PROTOCOLS[protocol].lr == "antialiased":
-            raise ValueError(
-                f"{model.name} makes whole multiples of its input only, and protocol {protocol!r} does not crop images to "
-                "them; score it with benchmark-y or div2k"
-            )
-        scales = [s for s in scales if s in model.decoder.scales]
+    scales = scales_of(model, scales, protocol)
     datasets = [datasets] if isinstance(datasets, (str, Path)) else datasets
     sets = {str(name): data.pictures(name)[:limit] for name in datasets}
     rows = []
@@ -141,59 +135,29 @@ def benchmark(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def suite(
-    models: Sequence[Model],
-    datasets: Sequence[str],
-    scales: Sequence[float],
-    protocol: str,
-    *,
-    limit: int | None = None,
-    keep: Path | None = None,
-) -> pd.DataFrame:
-    """`benchmark` of several models, one table; empty, with its columns, where there is nothing to run.
-
-    keep: a folder. The rows of each model on each set are saved there as soon as they are whole; another call with the same
-    code, weights, images, scales and device reads them instead of measuring again, so that an interrupted run goes on. Not
-    for a network that came from no file: nothing tells its weights from others. The file's name is the digest of all that,
-    before it the commit that measured.
-    """
-    parts = []
-    for model in models:
-        known = model.origin or not list(model.parameters())
-        for name in datasets:
-            key = _key(model, name, scales, protocol, limit) if keep and known else ""
-            saved = next(keep.glob(f"*.{key}.csv"), None) if key else None
-            if saved:
-                rows = pd.read_csv(saved, dtype={"dataset": str, "image": str})
-                tqdm.write(f"{model.name} on {name}: {len(rows)} rows of an interrupted run")
-            else:
-                rows = benchmark(model, [name], scales, protocol, limit=limit)
-                if key:
-                    with files.whole(keep / f"{provenance.commit()}.{key}.csv") as temporary:
-                        rows.to_csv(temporary, index=False)
-            parts += [rows] if len(rows) else []
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
-
-
-def _key(model: Model, dataset: str, scales: Sequence[float], protocol: str, limit: int | None) -> str:
-    """A name for all that the rows of one model on one set depend on."""
-    images = [picture.name for picture in data.pictures(dataset)[:limit]]
-    device = provenance.device_name(device_of(model))
-    parts = [provenance.code(), device, model.name, model.origin, dataset, images, list(scales), protocol]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+def scales_of(model: SRModel, scales: Sequence[float], protocol: str) -> list[float]:
+    """Those of the scales that a model makes. ValueError if the protocol does not suit a network with fixed scales."""
+    if model.scales is None:
+        return list(scales)
+    if protocol_named(protocol).lr == "antialiased":
+        raise ValueError(
+            f"{model.name} makes whole multiples of its input only, and protocol {protocol!r} does not crop images to "
+            "them; score it with benchmark-y or div2k"
+        )
+    return [s for s in scales if s in model.scales]
 
 
 @torch.inference_mode()
 def score(
-    model: Model, image: str, dataset: str, hr8: np.ndarray, scale: float, protocol: str, provided: np.ndarray | None
+    model: SRModel, image: str, dataset: str, hr8: np.ndarray, scale: float, protocol: str, provided: np.ndarray | None
 ) -> dict:
     """One row of `benchmark`."""
-    rule, device = PROTOCOLS[protocol], device_of(model)
+    rule, device = PROTOCOLS[protocol], model.device
     lr, hr = make_pair(hr8, scale, protocol, provided)
     on_device = lr.to(device)
     synchronize(device)
     start = time.perf_counter()
-    field = model.name == "bicubic" and rule.lr == "field"
+    field = model.architecture == "bicubic" and rule.lr == "field"
     sr = to_tensor(resize.matlab(to_uint8(lr), hr.shape[-2:])) if field else model(on_device, hr.shape[-2:])
     synchronize(device)
     seconds = time.perf_counter() - start
@@ -214,7 +178,17 @@ def score(
 
 
 def mean_scores(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over the images of each model, data set, scale and protocol, with the number of images."""
+    """Means over the images of each model, data set, scale and protocol, with the number of images.
+
+    ValueError if an image was scored twice: two models of one name, or rows of two runs.
+    """
+    twice = rows.duplicated(["model", "dataset", "scale", "protocol", "image"])
+    if twice.any():
+        one = rows[twice].iloc[0]
+        raise ValueError(
+            f"{one['model']} has more than one row for {one['image']} of {one['dataset']} at x{one['scale']:g}: two models of "
+            "one name? Give each a name of its own: weights=['long=a.safetensors', 'short=b.safetensors']"
+        )
     groups = rows.groupby(["model", "dataset", "scale", "protocol"], sort=False)
     return groups.agg(
         psnr=("psnr", "mean"), ssim=("ssim", "mean"), lr_psnr=("lr_psnr", "mean"), seconds=("seconds", "mean"),

@@ -4,18 +4,18 @@ import torch
 from PIL import Image
 
 from srlib import data
-from srlib.encoders import EDSR
-from srlib.models import DECODERS, TAILS, Model, bicubic
+from srlib.models import DECODERS, TAILS, Model, build
+from srlib.models.encoders import EDSR
 
 
 def tiny(decoder: str, seed: int = 0) -> Model:
     """A twin of a model with 8 channels, one block and 16 hidden units; "bicubic" too."""
     if decoder == "bicubic":
-        return bicubic()
+        return build("bicubic")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        make = TAILS[decoder](8) if decoder in TAILS else DECODERS[decoder](8, 16)
-        return Model(f"tiny-{decoder}", EDSR(8, 1), make).eval()
+        record = (DECODERS | TAILS)[decoder]
+        return Model(f"tiny-{decoder}", EDSR(8, 1), record.make(8, 16)).eval()
 
 
 @pytest.fixture

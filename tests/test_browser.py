@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from srlib import paths
+from srlib.util import paths
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

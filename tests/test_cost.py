@@ -7,7 +7,8 @@ import torch
 from conftest import tiny
 
 import srlib
-from srlib import cost, published
+from srlib import cost
+from srlib.workbook import published
 
 
 def test_macs_by_hand():
@@ -43,14 +44,14 @@ ARBITRARY = ("metasr", "liif", "diif", "lte", "dlte")
 )
 def test_costs_of_diif_to_the_printed_digits(number, names, lr_size, scales, compared, off):
     counts = cost.sweep(names, lr_size, scales, fast=False)
-    table = published.beside(published.tidy_costs(counts), "diif", number)
+    table = published.join_published(published.tidy_costs(counts), "diif", number)
     cells = table[table["agrees"].notna()]
     assert len(cells) == compared
     known = cells[cells["agrees"] == False]  # noqa: E712
     assert len(known) == off and (known["note"] != "").all()  # every exception is explained
     assert published.agreement(table)[:2] == (compared - off, compared - off)
     wrong = table.assign(measured=table["measured"] * 1.01)[["model", "dataset", "scale", "quantity", "measured"]]
-    wrong = published.beside(wrong.dropna(subset=["measured"]), "diif", number)
+    wrong = published.join_published(wrong.dropna(subset=["measured"]), "diif", number)
     assert published.agreement(wrong)[0] < published.agreement(wrong)[1] == compared  # another number is no exception
 
 
@@ -59,7 +60,7 @@ def test_measured_beside_published():
         [("compact-liif", "Set14", 2, 30.0), ("rdn-diif", "Set14", 2, 34.01), ("compact-liif", "Set5", 2, 31.0)],
         columns=["model", "dataset", "scale", "measured"],
     ).assign(quantity="psnr")
-    table = published.beside(scores, "diif", 2, needs={"B100": "fetch B100"})
+    table = published.join_published(scores, "diif", 2, needs={"B100": "fetch B100"})
     assert list(table.columns) == published.SCHEMA
     one = table[table["measured"].notna()].set_index(["model", "dataset"])
     assert one.loc[("compact-liif", "Set14"), "method"] == "RDN-LIIF"  # stands beside the paper's LIIF
@@ -75,7 +76,7 @@ def test_every_published_cell_names_a_model():
     for paper, number in published.TABLES:
         cells = published.cells(paper, number)
         names = (cells["encoder"] + "-" + cells["decoder"]).str.strip("-")
-        assert set(names) <= set(srlib.models.NAMES), (paper, number)
+        assert set(names) <= set(srlib.models.names()), (paper, number)
 
 
 def test_order_of_methods():
@@ -132,9 +133,7 @@ def test_published_tables():
 
 
 def test_bench_runs(monkeypatch):
-    from srlib import bench
-
-    monkeypatch.setattr(bench, "build", lambda name: tiny("diif").requires_grad_(False))
-    table = bench.speed([("edsr-baseline-diif", 2)], repeats=1)
+    monkeypatch.setattr(cost, "build", lambda name: tiny("diif").requires_grad_(False))
+    table = cost.bench([("edsr-baseline-diif", 2)], repeats=1)
     assert (table[["literal_s", "fast_s", "speedup", "of_gemm_rate"]] > 0).all(axis=None)
     assert torch.is_grad_enabled()

@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from srlib import data, resize
+from srlib import data
+from srlib.imaging import resize
 
 
 def test_embedded_images_need_no_download():

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import srlib
-from srlib import data, evaluate, resize
+from srlib import data, evaluate
+from srlib.imaging import resize
 
 needs_data = pytest.mark.skipif(
     not data.at_hand(["Set5", "Set14"]) or not os.environ.get("SRLIB_DATA"), reason="benchmark sets are not at hand"

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from srlib import paths, report, run
+from srlib.util import paths
 
 README = (paths.ROOT / "README.md").read_text()
 REFERENCE = paths.RESULTS / "reference" / "compact"

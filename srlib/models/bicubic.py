@@ -8,12 +8,12 @@ This is what PIL, and torch with antialias=True, compute.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from srlib.coords import Grid
+from srlib.models.base import Decoder, Rows
+from srlib.models.geometry import Grid
 
 
 def keys(x: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def taps(n: int, out: int) -> tuple[Tensor, Tensor]:
     return index, weight / weight.sum(dim=1, keepdim=True)
 
 
-class Bicubic(nn.Module):
+class Bicubic(Decoder):
     """No parameters; any number of channels."""
 
     def tables(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -46,12 +46,12 @@ class Bicubic(nn.Module):
         i, j = (index.clamp_(0, n - 1) for index, n in zip((i, j), features.shape[-2:], strict=True))
         return i.to(features.device), u.to(features), j.to(features.device), v.to(features)
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The double sum as it stands. features (B, C, h, w) -> a function of output rows k (R,) -> (B, R, W, C)."""
         i, u, j, v = self.tables(features, grid)
         codes = features.permute(0, 2, 3, 1)
 
-        def rows(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             result = 0
             for a in range(i.shape[1]):
                 for b in range(j.shape[1]):
@@ -59,15 +59,15 @@ class Bicubic(nn.Module):
                     result = result + weight * codes.index_select(1, i[k, a]).index_select(2, j[:, b])
             return result
 
-        return rows
+        return decode_rows
 
-    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def fast(self, features: Tensor, grid: Grid) -> Rows:
         """The sum is separable: columns once at LR height, then rows."""
         i, u, j, v = self.tables(features, grid)
         codes = features.permute(0, 2, 3, 1)
         wide = sum(v[:, b][:, None] * codes.index_select(2, j[:, b]) for b in range(j.shape[1]))
 
-        def rows(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             return sum(u[k, a][:, None, None] * wide.index_select(1, i[k, a]) for a in range(i.shape[1]))
 
-        return rows
+        return decode_rows

@@ -3,21 +3,24 @@
 Forward process (SR3, Section 2.1): x_t = a x_0 + sqrt(1 - a^2) e, e ~ N(0, I), with the noise level a = sqrt(alpha bar_t),
 alpha_t = 1 - beta_t, beta linear from 1e-6 to 1e-2 in T = 2000 steps. The network predicts e from x_t, the condition and a;
 training draws t ~ U{1..T} for each image and a uniformly between its neighbours a_t and a_{t-1} (SR3, Section 2.4), L1 loss.
-The small models are residual: they see and answer something else (`Diffusion.denoise`), from which e follows.
+The small models are residual: they see and answer something else (`Diffusion.predict`), from which e follows.
 """
 
 from __future__ import annotations
 
+import math
 import numbers
 import warnings
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from srlib.coords import Size, check_size
+from srlib.models.base import TILE, Batch, Pairs, Sampling, SRModel
 from srlib.models.layers import check_images
-from srlib.models.sr3 import enlarged
+from srlib.models.unet import UNet, enlarged
+from srlib.util.sizes import Size, check_size
 
 STEPS, BETA = 2000, (1e-6, 1e-2)  # T and beta_1, beta_T, as in IDM's released configuration
 SAMPLERS = ("ancestral", "ddim", "dpm-solver++")
@@ -55,21 +58,24 @@ def scheduler(sampler: str, steps: int):
     return made
 
 
-class Diffusion(nn.Module):
-    """A denoiser with its condition. LR images are (B, 3, h, w); `predict_noise` sees them in [-1, 1], `sample` in [0, 1].
+class Diffusion(SRModel):
+    """A network that predicts noise, with its condition. LR images are (B, 3, h, w); `predict_noise` sees them in [-1, 1],
+    `sample` in [0, 1].
 
-    encoder: (lr, size) -> the condition (B, 3, H, W). denoise_fn: the U-Net; if it has `contexts`, it is told the scaling
-    factor.
+    encoder: (lr, size) -> the condition (B, 3, H, W). denoise_fn: the U-Net.
     trained_scale: the scale at which the scaling factor p is 1; p = (scale - 1) / (trained_scale - 1).
     """
 
-    def __init__(self, name: str, encoder: nn.Module, denoise_fn: nn.Module, *, trained_scale: float = 8.0):
-        super().__init__()
-        self.name, self.encoder, self.denoise_fn, self.trained_scale = name, encoder, denoise_fn, trained_scale
-        self.origin: dict[str, str] = {}  # where the weights come from; filled by load
+    draws = True
+    whole_crops = True
+    denoise_fn: UNet
+
+    def __init__(self, name: str, encoder: nn.Module, denoise_fn: UNet, *, trained_scale: float = 8.0):
+        super().__init__(name)
+        self.encoder, self.denoise_fn, self.trained_scale = encoder, denoise_fn, trained_scale
 
     @property
-    def decoder(self) -> nn.Module:
+    def decoder(self) -> UNet:
         """The U-Net: what comes after the condition."""
         return self.denoise_fn
 
@@ -82,10 +88,10 @@ class Diffusion(nn.Module):
         """All that does not depend on x_t, from lr in [-1, 1]: the condition; for IDM, what its side branch makes of it; and
         for a residual network the enlarged image."""
         condition, unet = self.encoder(lr, size), self.denoise_fn
-        contexts = unet.contexts(condition, column(p, lr)) if hasattr(unet, "contexts") else None
+        contexts = unet.contexts(condition, column(p, lr))
         return condition, contexts, enlarged(lr, size) if unet.residual else None
 
-    def denoise(
+    def predict(
         self,
         x_t: Tensor,
         prepared: tuple[Tensor, list | None, Tensor | None],
@@ -126,24 +132,69 @@ class Diffusion(nn.Module):
             raise ValueError(f"x_t has {x_t.shape[0]} images and lr {lr.shape[0]}; expected as many")
         if not bool(((level := torch.as_tensor(noise_level)) >= 0).logical_and(level <= 1).all()):
             raise ValueError(f"noise_level must lie in [0, 1], got {level.tolist()}")
-        return self.denoise(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level, literal)
+        return self.predict(x_t, self.prepare(lr, tuple(x_t.shape[-2:]), scaling_factor), noise_level, literal)
 
-    def loss(self, lr: Tensor, hr: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
-        """The training objective: mean |e - prediction|; of a residual network's v, not e. lr and hr in [0, 1]; hr has the size
-        that p names."""
-        lr, x_0 = 2 * lr - 1, 2 * hr - 1
+    def loss(self, batch: Batch) -> Tensor:
+        """The training objective: mean |e - prediction|; of a residual network's v, not e."""
+        p = self.scaling_factor(batch.lr.shape[-2:], batch.hr.shape[-2:])
+        lr, x_0, generator = 2 * batch.lr - 1, 2 * batch.hr - 1, batch.generator
         a = noise_levels()
-        t = torch.randint(1, STEPS + 1, (len(hr),), generator=generator)  # one for each image
-        between = torch.rand(len(hr), generator=generator, dtype=torch.float64)
+        t = torch.randint(1, STEPS + 1, (len(x_0),), generator=generator)  # one for each image
+        between = torch.rand(len(x_0), generator=generator, dtype=torch.float64)
         a = (a[t] + (a[t - 1] - a[t]) * between).to(x_0)[:, None]
-        noise = torch.randn(hr.shape, generator=generator).to(x_0)
+        noise = torch.randn(x_0.shape, generator=generator).to(x_0)
         x_t = a[..., None, None] * x_0 + (1 - a**2).sqrt()[..., None, None] * noise
-        error = noise - self.denoise(x_t, self.prepare(lr, tuple(hr.shape[-2:]), p), a)
-        if self.denoise_fn.residual:
-            error = (
-                error / a[..., None, None]
-            )  # an error of v counts a times in e: next to nothing where noise prevails
+        error = noise - self.predict(x_t, self.prepare(lr, tuple(x_0.shape[-2:]), p), a)
+        if self.denoise_fn.residual:  # an error of v counts a times in e: next to nothing where noise prevails
+            error = error / a[..., None, None]
         return error.abs().mean()
+
+    def validation_scales(self) -> tuple[int, ...]:
+        return (round(self.trained_scale),)
+
+    @torch.no_grad()
+    def validate(self, pairs: Pairs) -> dict[str, float]:
+        """{'validation_loss': the objective} on 16 x 16 LR pixels, over noise levels and noise that are the same each time."""
+        losses = []
+        for scale, some in pairs.items():
+            for i in range(8):
+                for lr, hr in some:
+                    g = torch.Generator().manual_seed(i)
+                    crop = lr[..., :16, :16], hr[..., : 16 * scale, : 16 * scale]
+                    losses.append(float(self.loss(Batch(*crop, torch.arange(16 * scale), g))))
+        return {"validation_loss": sum(losses) / len(losses)}
+
+    def config(self) -> dict:
+        return {"trained_scale": self.trained_scale}
+
+    def configure(self, said: dict) -> None:
+        trained_scale = float(said["trained_scale"])
+        if not 1 < trained_scale < math.inf:
+            raise ValueError(f"trained_scale {trained_scale}")
+        self.trained_scale = trained_scale
+
+    def once(self, lr: Tensor, size: Size) -> tuple[Tensor, list | None, Tensor | None]:
+        return self.prepare(lr, size, 0.5)
+
+    def answer(self, prepared: object, size: Size, *, literal: bool = False, queries: int | None = None) -> Tensor:
+        condition = prepared[0]
+        return self.predict(condition.new_zeros(1, 3, *size), prepared, 0.5, literal)
+
+    def render(self, lr: Tensor, size: Size, sampling: Sampling = Sampling()) -> Tensor:  # noqa: B008
+        """One draw: lr (B, 3, h, w) -> (B, 3, H, W) in [0, 1]."""
+        seed = torch.Generator().manual_seed(sampling.seed)
+        return self.sample(lr.to(self.device), size, sampling.steps, sampling.sampler, seed)
+
+    def pieces(
+        self, lr: Tensor, size: Size, *, tile: int = TILE, progress: bool = False
+    ) -> Iterator[tuple[slice, slice, Tensor]]:
+        """The whole image at once, drawn with seed 0: a diffusion model sees all of it."""
+        seed = torch.Generator().manual_seed(0)
+        yield (
+            slice(0, size[0]),
+            slice(0, size[1]),
+            self.sample(lr.to(self.device), size, generator=seed, progress=progress),
+        )
 
     @torch.no_grad()
     def sample(
@@ -179,7 +230,7 @@ class Diffusion(nn.Module):
         x = torch.randn(lr.shape[0], 3, *size, generator=generator, device=place).to(lr)
         times = plan.timesteps.tolist()
         for i, t in enumerate(tqdm(times, desc=f"{self.name}, {sampler}", disable=not progress)):
-            a, e = levels[t], self.denoise(x, prepared, levels[t])
+            a, e = levels[t], self.predict(x, prepared, levels[t])
             x_0 = ((x - (1 - a**2).sqrt() * e) / a).clamp(-1, 1)
             x = plan.step(x_0, t, x, generator=generator).prev_sample
             if frames is not None:

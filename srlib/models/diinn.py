@@ -16,13 +16,13 @@ Table 5's variants: what follows from layer to layer in the modulation branch, m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlib.coords import Grid, relative
+from srlib.models.base import Decoder, Rows
+from srlib.models.geometry import Grid, relative
 from srlib.models.layers import gather, product, unfold, unfolded_linear
 
 LAYERS = 4
@@ -35,7 +35,7 @@ def nearest(n: int, out: int) -> Tensor:
     return F.interpolate(codes, size=(out, 1), mode="nearest-exact").view(out).long()
 
 
-class DIINN(nn.Module):
+class DIINN(Decoder):
     """The DIINN decoder.
 
     channels: of the features. hidden: width of all four layers of both branches.
@@ -77,12 +77,12 @@ class DIINN(nn.Module):
         pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1).to(self.last.weight.dtype)
         return F.pad(pair, (0, 1), value=grid.lr[0] * grid.lr[1] / (grid.size[0] * grid.size[1]))
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         codes = unfold(features, 3)
         (rows, row), (columns, column) = self.axes(grid, features.device)
 
-        def paint(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             z = gather(codes, rows[k], columns)
             p = self.position(row[k], column, grid)
             if self.initial:
@@ -96,9 +96,9 @@ class DIINN(nn.Module):
                 s = m * torch.sin(self.synthesis[i](s))  # Eq 5
             return self.last(s)
 
-        return paint
+        return decode_rows
 
-    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def fast(self, features: Tensor, grid: Grid) -> Rows:
         """Same numbers, less work.
 
         - Every modulation layer is linear in z. Its content term w_i z + b_i is a 3x3 convolution at LR resolution, once;
@@ -138,11 +138,11 @@ class DIINN(nn.Module):
             content = unfolded_linear(features, w_content, bias, 3)
             content = content if self.inputs == "sz" else chain(content)
 
-            def paint(k: Tensor) -> Tensor:
+            def decode_rows(k: Tensor) -> Tensor:
                 first = torch.sin_(synthesis[0](self.position(row[k], column, grid)))
                 return synthesise(gather(content, rows[k], columns), first)
 
-            return paint
+            return decode_rows
 
         codes = unfold(features, 3)
         (down, row_phase), (across, column_phase) = (
@@ -156,9 +156,9 @@ class DIINN(nn.Module):
         few = len(down) * len(across) <= PHASES
         tables = mixed(down.to(row), across.to(row)) if few else ()
 
-        def paint_mixed(k: Tensor) -> Tensor:
+        def decode_mixed_rows(k: Tensor) -> Tensor:
             p, first = (t[row_phase[k]][:, column_phase] for t in tables) if few else mixed(row[k], column)
             content = product(gather(codes, rows[k], columns) * p, w_content, bias)
             return synthesise(content if self.inputs == "sz" else chain(content), first)
 
-        return paint_mixed
+        return decode_mixed_rows

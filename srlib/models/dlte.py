@@ -13,21 +13,21 @@ Slices, ensemble and fine stage are DIIF's, in linear order. The features carry 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlib.coords import Grid, shown_cell
-from srlib.encoders import conv3x3
-from srlib.models.diif import axes, paint_fast, paint_literally
+from srlib.models.base import Decoder, Rows
+from srlib.models.diif import axes, fast_rows, reference_rows
+from srlib.models.encoders import conv3x3
+from srlib.models.geometry import Grid, shown_cell
 from srlib.models.layers import bilinear, gather, hidden, linears, mlp, unfold
 
 SIDES = (-1, 1)  # of a cell's vertices on each axis
 
 
-class DLTE(nn.Module):
+class DLTE(Decoder):
     """The DLTE decoder.
 
     channels: of the encoder's features. hidden: width of every hidden layer; a code has hidden / 4 amplitudes, its vertex
@@ -52,7 +52,7 @@ class DLTE(nn.Module):
         cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=self.phase.weight.dtype, device=features.device)
         return coef, freq.unflatten(-1, (-1, 2)), cell, image
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         coef, freq, cell, image = self.estimate(features, grid)
         rows, columns = axes(features, grid)
@@ -72,13 +72,13 @@ class DLTE(nn.Module):
                     vectors.append(F.relu(self.coarse(h)))
             return vectors
 
-        paint = paint_literally(evaluate, rows, columns, SIDES, self.fine)
-        return lambda k: paint(k) + skip(k)
+        decode_rows = reference_rows(evaluate, rows, columns, SIDES, self.fine)
+        return lambda k: decode_rows(k) + skip(k)
 
-    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def fast(self, features: Tensor, grid: Grid) -> Rows:
         """Same numbers, less work. With a = pi (F_row (first row + last row) + P) and b = pi F_column (first column + last
         column), LTE's addition theorem: the part in b is computed once per code and side, at LR resolution, the part in a
-        once per output row and vertex, which two neighbouring codes share. The rest as in DIIF's `paint_fast`.
+        once per output row and vertex, which two neighbouring codes share. The rest as in DIIF's `fast_rows`.
         """
         coef, freq, cell, image = self.estimate(features, grid)
         rows, columns = axes(features, grid)
@@ -106,5 +106,5 @@ class DLTE(nn.Module):
                     vectors.append(hidden(h, layers))
             return vectors
 
-        paint = paint_fast(evaluate, rows, columns, self.fine)
-        return lambda k: paint(k) + skip(k)
+        decode_rows = fast_rows(evaluate, rows, columns, self.fine)
+        return lambda k: decode_rows(k) + skip(k)

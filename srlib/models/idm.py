@@ -22,11 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlib.coords import Grid, Size
-from srlib.encoders import EDSR, conv3x3
+from srlib.models.encoders import EDSR, conv3x3
+from srlib.models.geometry import Grid
 from srlib.models.layers import gather
 from srlib.models.liif import corners
-from srlib.models.sr3 import RELEASED, Shape, UNet
+from srlib.models.unet import RELEASED, Shape, UNet
+from srlib.util.sizes import Size
 
 
 class LRConditioning(EDSR):
@@ -106,9 +107,9 @@ class ImplicitUp(nn.Module):
         return self.style.activate(x * s1 + shift)
 
     def forward(self, x: Tensor, size: Size, context: tuple[Tensor, Tensor], literal: bool = False) -> Tensor:
-        return (self.literal if literal else self.fast)(self.mix(x, context), size)
+        return (self.reference if literal else self.fast)(self.mix(x, context), size)
 
-    def literal(self, mixed: Tensor, size: Size) -> Tensor:
+    def reference(self, mixed: Tensor, size: Size) -> Tensor:
         """Position by position, as the paper writes it."""
         (row, column), *_ = corners(Grid(tuple(mixed.shape[-2:]), tuple(size)), mixed.device, ensemble=False).values()
         nearest = gather(mixed.permute(0, 2, 3, 1), row.code, column.code)  # (B, H, W, C)

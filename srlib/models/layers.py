@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlib.coords import Grid
+from srlib.models.geometry import Grid
 
 
 def check_images(images: object, what: str, model: nn.Module, *, finite: bool = True) -> None:

@@ -7,14 +7,14 @@ f sees the 3x3-unfolded code (Eq 3, feature unfolding), the relative coordinate 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from srlib.coords import Grid
+from srlib.models.base import Decoder, Rows
+from srlib.models.geometry import Grid
 from srlib.models.layers import gather, hidden, linears, mlp, unfold, unfolded_linear
 
 
@@ -69,7 +69,7 @@ def opposite_areas(corners: Corners, k: Tensor) -> dict[tuple[int, int], Tensor]
     return {(y, x): areas[-y, -x] / total for y, x in corners}
 
 
-class LIIF(nn.Module):
+class LIIF(Decoder):
     """The LIIF decoder.
 
     channels: of the features. hidden: width of the four hidden layers.
@@ -85,13 +85,13 @@ class LIIF(nn.Module):
         self.code_width = channels * self.kernel**2
         self.mlp = mlp(self.code_width + 2 + 2 * cell, *[hidden] * 4, 3)
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         codes = unfold(features, self.kernel)  # Eq 3
         around = corners(grid, features.device, ensemble=self.ensemble)
         cell = torch.tensor(grid.cell, dtype=features.dtype, device=features.device)
 
-        def rows(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             weights = opposite_areas(around, k)
             rgb = 0
             for sides, (row, column) in around.items():
@@ -104,9 +104,9 @@ class LIIF(nn.Module):
                 rgb = rgb + weights[sides][..., None] * self.mlp(torch.cat(inputs, dim=-1))  # Eq 4
             return rgb
 
-        return rows
+        return decode_rows
 
-    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def fast(self, features: Tensor, grid: Grid) -> Rows:
         """Same numbers, less work. The first layer is linear in the code, the coordinate and the cell, so
 
         W [code, row, column, cell] + b = (W_code * code + W_cell cell + b) + W_row row + W_column column:
@@ -125,7 +125,7 @@ class LIIF(nn.Module):
 
         columns = {x: along(column.relative, first.weight[:, n + 1]) for (_, x), (_, column) in around.items()}
 
-        def rows(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             weights = opposite_areas(around, k)
             rgb = 0
             at_row: dict[int, Tensor] = {}
@@ -136,4 +136,4 @@ class LIIF(nn.Module):
                 rgb = rgb + weights[y, x][..., None] * last(hidden(z, middle))
             return rgb
 
-        return rows
+        return decode_rows

@@ -13,19 +13,19 @@ itself as three more channels, for the bilinear skip.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
-from srlib.coords import TRAINED_SCALE, Grid
-from srlib.encoders import conv3x3
+from srlib.models.base import Decoder, Rows
+from srlib.models.encoders import conv3x3
+from srlib.models.geometry import TRAINED_SCALE, Grid
 from srlib.models.layers import bilinear, gather, hidden, linears, mlp
 from srlib.models.liif import corners, opposite_areas
 
 
-class LTE(nn.Module):
+class LTE(Decoder):
     """The LTE decoder.
 
     channels: of the encoder's features. hidden: amplitudes, and width of the three hidden layers.
@@ -52,13 +52,13 @@ class LTE(nn.Module):
         coef, freq = (conv(codes).permute(0, 2, 3, 1).contiguous() for conv in (self.coef, self.freq))
         return coef, freq.unflatten(-1, (-1, 2)), self.phase(self.cell(features, grid)), image
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         coef, freq, _, image = self.estimate(features, grid)
         around, skip = corners(grid, features.device), bilinear(image, grid)
         cell = self.cell(features, grid)
 
-        def paint(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             weights, rgb = opposite_areas(around, k), skip(k)
             for sides, (row, column) in around.items():
                 amplitude, frequency = gather(coef, row.code[k], column.code), gather(freq, row.code[k], column.code)
@@ -69,9 +69,9 @@ class LTE(nn.Module):
                 rgb = rgb + weights[sides][..., None] * self.mlp(h)  # Eq 4
             return rgb
 
-        return paint
+        return decode_rows
 
-    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def fast(self, features: Tensor, grid: Grid) -> Rows:
         """Same numbers, less work. With a = pi (F_row row + P) and b = pi F_column column,
 
         A cos(a + b) = (A cos a) cos b - (A sin a) sin b,   A sin(a + b) = (A sin a) cos b + (A cos a) sin b:
@@ -88,7 +88,7 @@ class LTE(nn.Module):
             b = math.pi * freq[:, i, :, :, 1].index_select(1, column.code) * column.relative[:, None]
             return torch.cos(b), torch.sin(b)
 
-        def paint(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             weights, rgb, at_row = opposite_areas(around, k), skip(k), {}
             for (y, x), (row, column) in around.items():
                 code = row.code[k]
@@ -104,4 +104,4 @@ class LTE(nn.Module):
                 rgb = rgb + weights[y, x][..., None] * last(hidden(h, layers))
             return rgb
 
-        return paint
+        return decode_rows

@@ -9,14 +9,14 @@ corner lies from the code's, and the scale, v = [k/s - i on both axes, 1/s] (Eqs
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from srlib.coords import Grid
+from srlib.models.base import Decoder, Rows
+from srlib.models.geometry import Grid
 from srlib.models.layers import gather, linears, mlp, unfold, unfolded_linear
 
 
@@ -35,7 +35,7 @@ def axis(n: int, out: int) -> Axis:
     return Axis(place // out, phase, (offset.double() / out).float())
 
 
-class MetaSR(nn.Module):
+class MetaSR(Decoder):
     """The Meta-SR decoder. channels: of the features. hidden: width of the filter network's one hidden layer."""
 
     def __init__(self, channels: int, hidden: int = 256):
@@ -63,20 +63,20 @@ class MetaSR(nn.Module):
         pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1).to(self.filters[0].weight.dtype)
         return F.pad(pair, (0, 1), value=grid.lr[0] / grid.size[0])
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
         rows, columns = self.axes(features, grid)
         codes = unfold(features, 3)
 
-        def paint(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             code = gather(codes, rows.code[k], columns.code)  # Eq 2
             v = self.inputs(rows.offsets[rows.phase[k]], columns.offsets[columns.phase], grid)  # Eqs 4-5
             weights = self.filters(v).unflatten(-1, (self.code_width, 3))  # Eq 3
             return torch.einsum("brwn,rwnc->brwc", code, weights)  # Eq 1
 
-        return paint
+        return decode_rows
 
-    def fast(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def fast(self, features: Tensor, grid: Grid) -> Rows:
         """Same numbers, less work, by one of two ways.
 
         - W(v) depends on the phase alone. Where the scale is an integer or a simple fraction there are few phases: the
@@ -96,19 +96,19 @@ class MetaSR(nn.Module):
             colours = unfolded_linear(features, weights, weights.new_zeros(3 * phases), 3)
             colours = colours.unflatten(-1, (len(rows.offsets), len(columns.offsets), 3))
 
-            def shuffle(k: Tensor) -> Tensor:
+            def shuffle_rows(k: Tensor) -> Tensor:
                 return colours[:, rows.code[k, None], columns.code, rows.phase[k, None], columns.phase]
 
-            return shuffle
+            return shuffle_rows
 
         # the bias b is one more hidden unit that is always 1
         content = torch.cat([last.weight, last.bias[:, None]], dim=1).unflatten(0, (n, 3)).permute(1, 2, 0)
         content = unfolded_linear(features, content.flatten(0, 1), content.new_zeros(3 * (hidden + 1)), 3)
 
-        def paint(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             v = self.inputs(rows.offsets[rows.phase[k]], columns.offsets[columns.phase], grid)
             g = F.pad(F.relu_(first(v)), (0, 1), value=1.0)
             at = gather(content, rows.code[k], columns.code).unflatten(-1, (3, hidden + 1))
             return torch.einsum("brwch,rwh->brwc", at, g.to(at.dtype))
 
-        return paint
+        return decode_rows

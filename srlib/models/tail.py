@@ -6,16 +6,17 @@ then a convolution to RGB. Such a network makes one size only, so it has no alge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from srlib.coords import Grid
-from srlib.encoders import conv3x3
+from srlib.models.base import Decoder, Rows
+from srlib.models.encoders import conv3x3
+from srlib.models.geometry import Grid
 
 
-class PixelShuffleTail(nn.Module):
+class PixelShuffleTail(Decoder):
     """channels: of the features. scale: 3 or a power of two."""
 
     queries = 2**18  # output pixels at a time on a CPU: strips share their margins, so few large ones are better
@@ -35,7 +36,7 @@ class PixelShuffleTail(nn.Module):
             features = shuffle(stage(features))
         return self.last(features)
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
         """features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3).
 
         ValueError unless the output is exactly `scale` times the input. Works through strips of LR rows, in bounded memory.
@@ -49,7 +50,7 @@ class PixelShuffleTail(nn.Module):
         reach = 3  # LR pixels on each side that a stage and the last convolution can see
         columns = torch.arange(grid.size[1])[grid.span].to(features.device) - s * grid.left
 
-        def paint(k: Tensor) -> Tensor:
+        def decode_rows(k: Tensor) -> Tensor:
             at = k - s * grid.top
             first, end = max(0, int(at.min()) // s - reach), min(h, int(at.max()) // s + 1 + reach)
             image = self.image(features[:, :, first:end])
@@ -57,12 +58,10 @@ class PixelShuffleTail(nn.Module):
                 image.index_select(2, (at - s * first).to(features.device)).index_select(3, columns).permute(0, 2, 3, 1)
             )
 
-        return paint
-
-    fast = literal
+        return decode_rows
 
 
-class Tails(nn.Module):
+class Tails(Decoder):
     """One tail for each of several scales on one encoder: MDSR (Lim et al., Section 3.3), less its pre-processing blocks."""
 
     queries = PixelShuffleTail.queries
@@ -72,14 +71,12 @@ class Tails(nn.Module):
         self.scales = tuple(scales)
         self.tails = nn.ModuleDict({f"x{scale}": PixelShuffleTail(channels, scale) for scale in scales})
 
-    def literal(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
-        """As `PixelShuffleTail.literal`; ValueError unless the output is exactly one of `scales` times the input."""
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
+        """As `PixelShuffleTail.reference`; ValueError unless the output is exactly one of `scales` times the input."""
         for scale, tail in zip(self.scales, self.tails.values(), strict=True):
             if grid.size == (scale * grid.lr[0], scale * grid.lr[1]):
-                return tail.literal(features, grid)
+                return tail.reference(features, grid)
         raise ValueError(
             f"this network enlarges by {', '.join(map(str, self.scales))} only, not {grid.lr[0]} x {grid.lr[1]} to "
             f"{grid.size[0]} x {grid.size[1]}"
         )
-
-    fast = literal

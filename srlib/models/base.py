@@ -1,0 +1,298 @@
+"""The interfaces, said once: an encoder, a decoder, and what every model answers; and the regression model, made of the two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from srlib.imaging import metrics, resize
+from srlib.models.geometry import Grid, bands, tiles
+from srlib.models.layers import check_images
+from srlib.util.sizes import Size, check_size
+
+# Output pixels decoded at a time. Reference path: as a plain vectorised implementation works, very many at once, yet in less
+# than 1 GB. UNBOUNDED: all of them.
+GPU_QUERIES, REFERENCE_QUERIES, UNBOUNDED = 2**18, 2**16, 2**62
+TILE = 512  # side in LR pixels of what is encoded at a time, margins included
+
+Rows = Callable[[Tensor], Tensor]  # output rows k (R,) int64 -> RGB (B, R, W, 3)
+
+
+class Encoder(nn.Module):
+    """A normalised LR image (B, 3, h, w) -> features (B, channels, h, w), one latent code a pixel.
+
+    channels: of the features. reach: LR pixels on each side that a code depends on.
+    """
+
+    channels: int
+    reach: int
+
+
+class Decoder(nn.Module):
+    """Latent codes -> RGB at any output pixel. A subclass is one paper's decoder; its class attributes say what it needs.
+
+    scales: the only ones that it makes, or None for any. needs_image: the features carry the normalised LR image as three more
+    channels. reach: how many codes around a pixel's own it touches. queries: output pixels at a time that suit it on a CPU
+    (4096 keep the activations in the cores' cache; 8192 are a fifth slower).
+    """
+
+    scales: tuple[int, ...] | None = None
+    needs_image: bool = False
+    reach: int = 4
+    queries: int = 4096
+
+    def reference(self, features: Tensor, grid: Grid) -> Rows:
+        """The paper's equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
+        raise NotImplementedError
+
+    def fast(self, features: Tensor, grid: Grid) -> Rows:
+        """The same numbers with less work; without one, the reference."""
+        return self.reference(features, grid)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a diffusion model draws: steps, sampler, seed. Regression models take no notice of it."""
+
+    steps: int = 50
+    sampler: str = "ddim"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees: LR (B, 3, p, p) and HR (B, 3, S, S), both in [0, 1], the output rows to decode (R,) int64
+    (regression models), and the generator for noise (diffusion models)."""
+
+    lr: Tensor
+    hr: Tensor
+    rows: Tensor
+    generator: torch.Generator
+
+
+Pairs = dict[int, list[tuple[Tensor, Tensor]]]  # validation: scale -> (LR, HR), each (1, 3, ., .) in [0, 1]
+
+
+class SRModel(nn.Module):
+    """What every model answers, whatever its kind. Images are RGB in [0, 1], (B, 3, h, w) float.
+
+    name: what it is called in tables. architecture: the name that builds it. origin: where its weights come from. encoder,
+    decoder: the two parts whose costs are told apart.
+    """
+
+    draws: bool = False  # whether another seed gives another image
+    whole_crops: bool = False  # whether it is trained on whole crops, resized to both sizes
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.name = self.architecture = name
+        self.origin: dict[str, str] = {}
+        self.register_buffer(
+            "place", torch.zeros(0), persistent=False
+        )  # so that models without weights have a device too
+
+    @property
+    def device(self) -> torch.device:
+        return self.place.device
+
+    @property
+    def scales(self) -> tuple[int, ...] | None:
+        """The only scales that it makes, or None for any."""
+        return None
+
+    @property
+    def cpu_queries(self) -> int | None:
+        """Output pixels at a time that suit it on a CPU, or None if it makes all at once."""
+        return None
+
+    def forward(self, lr: Tensor, size: Size) -> Tensor:
+        """lr (B, 3, h, w) in [0, 1] -> (B, 3, H, W) for size = (H, W)."""
+        raise NotImplementedError
+
+    def render(self, lr: Tensor, size: Size, sampling: Sampling = Sampling()) -> Tensor:
+        """Any size, from any model: lr (B, 3, h, w) -> (B, 3, H, W) in [0, 1], without gradients."""
+        raise NotImplementedError
+
+    def pieces(
+        self, lr: Tensor, size: Size, *, tile: int = TILE, progress: bool = False
+    ) -> Iterator[tuple[slice, slice, Tensor]]:
+        """The whole image piece by piece, in bounded memory: (rows, columns, (B, 3, r, c)), not clamped."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The training objective."""
+        raise NotImplementedError
+
+    def validate(self, pairs: Pairs) -> dict[str, float]:
+        """Scores of validation photographs by name."""
+        raise NotImplementedError
+
+    def validation_scales(self) -> tuple[int, ...]:
+        """The scales that `validate` wants."""
+        raise NotImplementedError
+
+    def config(self) -> dict:
+        """What the model needs to know beside its weights."""
+        raise NotImplementedError
+
+    def configure(self, said: dict) -> None:
+        """Tell the model what `config` said. KeyError, TypeError, ValueError or RuntimeError if that cannot be."""
+        raise NotImplementedError
+
+    def once(self, lr: Tensor, size: Size) -> object:
+        """What is computed once per image: the encoder's share of the cost."""
+        raise NotImplementedError
+
+    def answer(self, prepared: object, size: Size, *, literal: bool = False, queries: int | None = None) -> Tensor:
+        """What follows from `once`: the decoder's share of the cost, of a diffusion model one noise prediction."""
+        raise NotImplementedError
+
+
+class Model(SRModel):
+    """A regression model: encode once, decode at any size.
+
+    The networks see (x - mean) / std, 0.5 and 0.5 in all but EDSR's own released files; outputs are not clamped.
+    """
+
+    encoder: Encoder
+    decoder: Decoder
+
+    def __init__(
+        self, name: str, encoder: Encoder, decoder: Decoder, *, mean: Sequence[float] = (0.5,) * 3, std: float = 0.5
+    ):
+        super().__init__(name)
+        self.encoder, self.decoder, self.std = encoder, decoder, std
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+
+    @property
+    def scales(self) -> tuple[int, ...] | None:
+        return self.decoder.scales
+
+    @property
+    def cpu_queries(self) -> int:
+        return self.decoder.queries
+
+    def forward(self, lr: Tensor, size: Size) -> Tensor:
+        """lr (B, 3, h, w) in [0, 1] -> (B, 3, H, W) for size = (H, W); not clamped."""
+        return self.decode(self.encode(lr), size)
+
+    def encode(self, lr: Tensor) -> Tensor:
+        """lr (B, 3, h, w) float in [0, 1] -> features (B, C, h, w). ValueError on any other input, and on NaN.
+
+        For LTE and DLTE the last three channels are the normalised image itself, for their bilinear skip.
+        """
+        check_images(lr, "lr", self, finite=not self.training)
+        image = (lr - self.mean) / self.std
+        features = self.encoder(image)
+        if self.decoder.needs_image:
+            features = torch.cat([features, image.to(features.dtype)], dim=1)
+        return features
+
+    def decode(
+        self,
+        features: Tensor,
+        size: Size,
+        *,
+        literal: bool = False,
+        rows: Tensor | None = None,
+        queries: int | None = None,
+    ) -> Tensor:
+        """features (B, C, h, w) from `encode` -> (B, 3, H, W), not clamped; any size, decoded in bands of rows.
+
+        literal: follow the paper's equations one by one (the slow reference); otherwise the fast exact path.
+        rows: int64 indices of the output rows wanted, (R,); then the result is (B, 3, R, W).
+        queries: output pixels to decode at a time; by default what suits the path and the device.
+        """
+        grid = Grid(tuple(features.shape[-2:]), check_size(size))
+        rows = torch.arange(grid.size[0]) if rows is None else rows
+        made = self.decode_bands(features, grid, rows, literal=literal, queries=queries)
+        if (queries or self.band_queries(features, literal)) >= UNBOUNDED:
+            return next(made)[1]
+        out = features.new_empty(features.shape[0], 3, len(rows), grid.size[1])
+        for first, band in made:
+            out[:, :, first : first + band.shape[2]] = band
+        return out
+
+    def decode_bands(
+        self, features: Tensor, grid: Grid, rows: Tensor, *, literal: bool = False, queries: int | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, columns)), bounded in memory."""
+        decode_rows = (self.decoder.reference if literal else self.decoder.fast)(features, grid)
+        rows = rows.cpu()
+        queries = (queries or self.band_queries(features, literal)) // features.shape[0]
+        for first, end in bands(len(rows), grid.width, queries):
+            yield first, decode_rows(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean
+
+    def band_queries(self, features: Tensor, literal: bool) -> int:
+        """How many output pixels to decode at a time. With a graph, or without data (meta), bands would save nothing."""
+        graph = torch.is_grad_enabled() and (features.requires_grad or any(p.requires_grad for p in self.parameters()))
+        if graph or features.device.type == "meta":
+            return UNBOUNDED
+        if literal:
+            return REFERENCE_QUERIES
+        return self.decoder.queries if features.device.type == "cpu" else GPU_QUERIES
+
+    @torch.inference_mode()
+    def render(self, lr: Tensor, size: Size, sampling: Sampling = Sampling()) -> Tensor:
+        """lr (B, 3, h, w) -> (B, 3, H, W) in [0, 1]. A network with fixed scales makes its largest, which is then resized
+        (antialiased bicubic)."""
+        own = size if self.scales is None else tuple(n * max(self.scales) for n in lr.shape[-2:])
+        made = self(lr.to(self.device), own)
+        return (made if own == tuple(size) else resize.antialiased(made, size)).clamp(0, 1)
+
+    @torch.inference_mode()
+    def pieces(
+        self, lr: Tensor, size: Size, *, tile: int = TILE, progress: bool = False
+    ) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Tiles of at most about `tile` LR pixels a side, each with exactly the margin that the model sees, so that the result
+        does not depend on them; a tile in bands of rows."""
+        lr_size = tuple(lr.shape[-2:])
+        reach = self.encoder.reach, self.decoder.reach
+        for row in tiles(lr_size[0], size[0], *reach, tile):
+            for column in tiles(lr_size[1], size[1], *reach, tile):
+                seen = lr[:, :, row.seen, column.seen].to(self.device)
+                features = self.encode(seen)[:, :, row.codes_in_seen, column.codes_in_seen]
+                grid = Grid(lr_size, size, row.codes.start, column.codes.start, (column.out.start, column.out.stop))
+                for position, band in self.decode_bands(features, grid, torch.arange(row.out.start, row.out.stop)):
+                    first = row.out.start + position
+                    yield slice(first, first + band.shape[2]), column.out, band
+
+    def loss(self, batch: Batch) -> Tensor:
+        """L1 of the decoded rows."""
+        lr = batch.lr.contiguous(memory_format=torch.channels_last)
+        sr = self.decode(self.encode(lr), tuple(batch.hr.shape[-2:]), rows=batch.rows)
+        return (sr.float() - batch.hr[:, :, batch.rows.to(batch.hr.device)]).abs().mean()
+
+    def validation_scales(self) -> tuple[int, ...]:
+        return self.scales or (2, 4)
+
+    @torch.no_grad()
+    def validate(self, pairs: Pairs) -> dict[str, float]:
+        """Mean luma PSNR at each scale, `scale` pixels cropped: {'psnr_x2': dB, ...}."""
+        scores = {}
+        for scale, some in pairs.items():
+            values = [metrics.psnr(self(lr, hr.shape[-2:]).clamp(0, 1), hr, channel="y", crop=scale) for lr, hr in some]
+            scores[f"psnr_x{scale}"] = sum(values) / len(values)
+        return scores
+
+    def config(self) -> dict:
+        return {"mean": self.mean.flatten().tolist(), "std": self.std}
+
+    def configure(self, said: dict) -> None:
+        mean, std = torch.tensor(said["mean"], dtype=torch.float32).view(3, 1, 1), float(said["std"])
+        if not bool(mean.isfinite().all()) or not 0 < std < math.inf:
+            raise ValueError(f"mean {said['mean']}, std {std}")
+        self.mean.copy_(mean)
+        self.std = std
+
+    def once(self, lr: Tensor, size: Size) -> Tensor:
+        return self.encode(lr)
+
+    def answer(self, prepared: Tensor, size: Size, *, literal: bool = False, queries: int | None = None) -> Tensor:
+        return self.decode(prepared, size, literal=literal, queries=queries)

@@ -1,0 +1,29 @@
+"""Devices: which one, what it is called, and waiting for it."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """ "auto" is the GPU if there is one, else the CPU. ValueError for CUDA where there is none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.device(name).type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is 'cuda' but torch sees no GPU here; use 'auto' or 'cpu'")
+    return torch.device(name)
+
+
+def device_name(device: torch.device | str = "cpu") -> str:
+    """'NVIDIA H200' or 'x86_64 CPU, 2 threads, AVX512'."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
