@@ -153,14 +153,20 @@ def split(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     return [n for n in names if n in here], {n: how_to_fetch(n) for n in names if n not in here}
 
 
-def provided_lr(dataset: str, name: str, scale: float) -> np.ndarray | None:
-    """The LR image that comes with a set, or None: {..}LR_bicubic/X{scale}/{name}x{scale}.*, beside {..}HR."""
+def provided_path(dataset: str, name: str, scale: float) -> Path | None:
+    """The file of the LR image that comes with a set, or None: {..}LR_bicubic/X{scale}/{name}x{scale}.*, beside {..}HR."""
     if dataset not in DATASETS or float(scale) != int(scale):
         return None
     hr = locate(dataset)
     folder = hr.parent / hr.name.replace("HR", "LR_bicubic") / f"X{int(scale)}"
     candidates = (folder / f"{name}x{int(scale)}{suffix}" for suffix in files.SUFFIXES)
-    return next((files.read(path) for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def provided_lr(dataset: str, name: str, scale: float) -> np.ndarray | None:
+    """The LR image that comes with a set, RGB uint8, or None."""
+    path = provided_path(dataset, name, scale)
+    return None if path is None else files.read(path)
 
 
 def fetch(name: str) -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
+from pathlib import Path
 
 import torch
 
@@ -27,3 +30,21 @@ def synchronize(device: torch.device) -> None:
     """Wait until the device has done what it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def machine(device: torch.device | str = "cpu") -> dict:
+    """On what a time is measured: the GPU's name, or the CPU's with its cores and vector width."""
+    if torch.device(device).type == "cuda":
+        return {"device": torch.cuda.get_device_name(device)}
+    info = Path("/proc/cpuinfo")
+    name = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    kind = name[1].strip() if name else platform.processor() or platform.machine()
+    return {"device": f"{kind}, {torch.backends.cpu.get_cpu_capability()}", "threads": cores()}

@@ -8,6 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
+MEASUREMENTS = RESULTS / "measurements"
+PROFILES = ROOT / "profiles"
 WEIGHTS = ROOT / "data" / "weights"  # shipped with the repository
 PUBLISHED = ROOT / "srlib" / "workbook" / "published"
 RECIPES = ROOT / "srlib" / "training" / "recipes.toml"

@@ -207,3 +207,13 @@ def fill(model: SRModel, tensors: dict[str, Tensor], path: str | Path) -> None:
     if bad:
         raise ValueError(f"{path}: NaN or infinite values in {', '.join(bad[:3])}")
     model.load_state_dict(tensors)
+
+
+def digest_of(model: SRModel) -> str:
+    import hashlib
+
+    total = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()[:20]

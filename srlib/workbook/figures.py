@@ -12,7 +12,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srlib.cost import growth
-from srlib.workbook.record import COLOURS, colour, labels
+from srlib.models.catalogue import BICUBIC, DIFFUSION, ModelName, labels
+
+
+def style() -> None:
+    """Set the look of all figures."""
+    sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
+    plt.rcParams |= {
+        "figure.dpi": 100,
+        "savefig.dpi": 150,
+        "figure.constrained_layout.use": True,
+        "axes.titlesize": "medium",
+    }
+
+
+def colour(model: str) -> str:
+    """A model's colour, the same everywhere."""
+    return ModelName.of(model).colour
 
 
 def line(model: str) -> str:
@@ -163,7 +179,7 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
             if model != baseline:
                 gain = some["psnr"].to_numpy() - base.reindex(some["scale"]).to_numpy()
                 axis.plot(some["scale"], gain, line(model), marker="o", color=colour(model), label=names[model])
-        axis.axhline(0, color=COLOURS["bicubic"], label="Bicubic")
+        axis.axhline(0, color=BICUBIC.colour, label="Bicubic")
         scale_axis(axis, sorted(rows["scale"].unique()))
         axis.set_title(f"{name} ({int(rows['images'].max())} images)")
     for axis in axes.flat[len(sets) :]:
@@ -301,12 +317,12 @@ def shares(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(levels), figsize=(0.6 + 2.9 * len(levels), 3.2), sharey=True, squeeze=False)
     for axis, level in zip(axes[0], levels, strict=True):
         by_p = table[table["level"] == level].groupby("p")["share"]
-        axis.plot(by_p.median(), color=COLOURS["idm"], label="median channel")
+        axis.plot(by_p.median(), color=DIFFUSION["idm"].colour, label="median channel")
         axis.fill_between(
             by_p.median().index,
             by_p.quantile(0.25),
             by_p.quantile(0.75),
-            color=COLOURS["idm"],
+            color=DIFFUSION["idm"].colour,
             alpha=0.25,
             label="half of the channels",
         )

@@ -178,9 +178,11 @@ def note(row, paper: str, number: int, needs: dict[str, str]) -> str:
     )
 
 
-def tidy_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean scores of the benchmark as `join_published` wants them."""
-    return scores.melt(["model", "dataset", "scale"], ["psnr", "ssim", "lr_psnr"], "quantity", "measured")
+def tidy_scores(scores: pd.DataFrame, *quantities: str) -> pd.DataFrame:
+    """Mean scores of the benchmark as `join_published` wants them; of some quantities, or of psnr, ssim and lr_psnr."""
+    return scores.melt(
+        ["model", "dataset", "scale"], list(quantities or ("psnr", "ssim", "lr_psnr")), "quantity", "measured"
+    )
 
 
 def tidy_costs(counts: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,191 @@
+"""A notebook's run: its plan, the models at hand, the rows it asks for, and what leaves it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from srlib import data, evaluate, weights
+from srlib.models.base import SRModel
+from srlib.models.catalogue import DECODERS, ModelName
+from srlib.util import atomic, devices, paths, provenance
+from srlib.workbook import claims, figures, plan, published, store
+from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, MatrixRate, Memory, ProvidedLR, Quality, Request, Time
+
+COUNTS = ["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"]
+TIMES = ["model", "scale", "rows", "columns", "path", "seconds", "spread", "macs_per_second"]
+
+
+class Book:
+    """What a notebook works with.
+
+    options: what its record in the profile says beside models, sets and scales. models: those at hand. absent, missing: a
+    sentence for each model without weights, and for each data set that is not here. folder: where its results go.
+    """
+
+    def __init__(self, notebook: str, profile: str, changes: dict, files: Sequence[str], device: str, out: str | Path):
+        self.started, self.notebook = time.monotonic(), notebook
+        self.plan = plan.plan(notebook, profile, changes, files)
+        self.lab = Lab(devices.choose_device(device))
+        self.folder = Path(out) if out else paths.RESULTS / "interactive" / running(notebook)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.models, self.absent = weights.load_present(self.plan.models, device=self.lab.device)
+        self.lab.loaded |= dict(
+            zip((name for name in self.plan.models if name not in self.absent), self.models, strict=True)
+        )
+        self.at_hand, self.missing = data.split(self.plan.datasets)
+        self.missing |= claims.partial([name for name in self.at_hand if name != "embedded"], self.limit)
+        self.made: list[str] = []
+        figures.style()
+        for sentence in dict.fromkeys([*self.absent.values(), *self.missing.values()]):
+            print(sentence)
+
+    @property
+    def options(self) -> dict:
+        return self.plan.options
+
+    @property
+    def device(self) -> str:
+        """'NVIDIA H200' or 'x86_64 CPU, 2 threads, AVX512'."""
+        return devices.device_name(self.lab.device)
+
+    @property
+    def limit(self) -> int:
+        """Only the first images of the benchmark sets are scored; 0 is all."""
+        return self.plan.limit
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """A sentence for each model and data set that is missing."""
+        return self.missing | self.absent
+
+    @property
+    def encoders(self) -> list[str]:
+        """The encoders behind the arbitrary-scale models that were asked for, each once."""
+        parts = [ModelName.of(name) for name in [*self.plan.models, *(model.name for model in self.models)]]
+        return list(dict.fromkeys(part.encoder for part in parts if part.encoder and part.decoder in DECODERS))
+
+    def model(self, name: str) -> SRModel:
+        """A model by name, whether the plan names it or not."""
+        return self.lab.model(name)
+
+    # What it asks for: measured before, or measured now.
+
+    @cached_property
+    def requests(self) -> list[Request]:
+        return list(plan.requests(self.plan, self.lab))
+
+    def ask(self, kind: type[Request]) -> list[tuple[Request, store.Kept]]:
+        """All measurements of one kind in the plan."""
+        return [(request, request.ask(self.lab)) for request in self.requests if isinstance(request, kind)]
+
+    def scores(self, protocol: str = "") -> pd.DataFrame:
+        """One row per model, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all."""
+        parts = []
+        for request, kept in self.ask(Quality):
+            if protocol in ("", request.protocol) and kept.rows:
+                said = {"model": self.model(request.model).name, "dataset": request.dataset, "scale": request.scale}
+                parts.append(pd.DataFrame(kept.rows).assign(**said, protocol=request.protocol))
+        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        return rows.reindex(columns=evaluate.COLUMNS).astype(
+            dict.fromkeys(("psnr", "ssim", "lr_psnr", "seconds"), float)
+        )
+
+    def counts(self) -> pd.DataFrame:
+        """Parameters and MACs: model, scale, parameters, decoder_parameters, macs (literal), macs_fast."""
+        return pd.DataFrame([row for _, kept in self.ask(Count) for row in kept.rows], columns=COUNTS)
+
+    def times(self) -> pd.DataFrame:
+        """Seconds: model, scale, rows, columns, path, seconds (median), spread, macs_per_second, device."""
+        rows = [row | {"device": kept.origin["device"]} for _, kept in self.ask(Time) for row in kept.rows]
+        return pd.DataFrame(rows, columns=[*TIMES, "device"])
+
+    def matrix_rate(self) -> float:
+        """The machine's own rate of matrix products, MAC/s."""
+        return self.ask(MatrixRate)[0][1].rows[0]["macs_per_second"]
+
+    def memory(self) -> pd.DataFrame:
+        """Memory: model, rows, columns, peak_MiB."""
+        rows = [row for _, kept in self.ask(Memory) for row in kept.rows]
+        return pd.DataFrame(rows, columns=["model", "rows", "columns", "peak_MiB"])
+
+    def enlarged(self) -> list[tuple[Enlarged, store.Kept]]:
+        """Photographs shrunk and enlarged again: the request, and its picture."""
+        return self.ask(Enlarged)
+
+    def drawn(self) -> list[tuple[Drawn, store.Kept]]:
+        """Results for parts of photographs: the request, its rows and its pictures in a row."""
+        return self.ask(Drawn)
+
+    def lr_files(self) -> pd.DataFrame:
+        """LR files that come with the sets: dataset, compared, differing."""
+        rows = [row for _, kept in self.ask(ProvidedLR) for row in kept.rows]
+        return pd.DataFrame(rows, columns=["dataset", "compared", "differing"])
+
+    # What leaves it.
+
+    def table(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Save a table as CSV (6 significant digits) and return it for display."""
+        with atomic.whole(self.folder / f"{name}.csv") as temporary:
+            frame.to_csv(temporary, index=False, float_format="%.6g")
+        self.made.append(f"{name}.csv")
+        return frame
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Save a figure as PNG."""
+        with atomic.whole(self.folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+        self.made.append(f"{name}.png")
+
+    def beside(self, measured: pd.DataFrame, paper: str, number: int, *, stand_in: str = "") -> pd.DataFrame:
+        """Measured numbers beside a published table, and what is missing (`published.join_published`). Means over part of a set
+        are not comparable, so that scores stay out where `limit` is set."""
+        measured = measured[measured["dataset"] == ""] if self.limit else measured
+        return published.join_published(measured, paper, number, stand_in=stand_in, needs=self.needs)
+
+    def conclude(self, *lines: dict | Sequence[dict]) -> object:
+        """Save the conclusion and the origin of everything in the folder; returns the conclusion for display."""
+        rows = [row for line in lines for row in ([line] if isinstance(line, dict) else line)]
+        frame = self.table("checks", pd.DataFrame(rows, columns=claims.COLUMNS))
+        kept = self.lab.used.values()
+        origin = {
+            "notebook": self.notebook,
+            "profile": self.plan.profile,
+            "plan": {"models": list(self.plan.models)} | self.plan.blocks | self.plan.options,
+            "date": provenance.now(),
+            "commit": provenance.commit(),
+            "measured at": sorted({one.origin["commit"] for one in kept}),
+            "measured on": sorted({one.origin["device"] for one in kept}),
+            "measurements": sorted(self.lab.used),
+            "measured here": len(self.lab.measured),
+            "device": self.device,
+            "versions": provenance.versions(),
+            "weights": {model.name: model.origin for model in self.models if model.origin},
+            "seconds": round(time.monotonic() - self.started, 1),
+            "files": self.made,
+        }
+        atomic.write_json(self.folder / "run.json", origin)
+        return frame
+
+
+def running(notebook: str) -> str:
+    """The name of the notebook file that runs, below notebooks/; so that a copy writes to a folder of its own. JupyterLab tells
+    it; elsewhere it is the name that the notebook gives."""
+    told = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    if told.suffix != ".ipynb":
+        return notebook
+    inside = told.is_relative_to(paths.NOTEBOOKS)
+    return (told.relative_to(paths.NOTEBOOKS) if inside else Path(told.name)).with_suffix("").as_posix()
+
+
+def results(folder: Path) -> dict[str, Path]:
+    """The finished notebooks in a results folder: name -> its folder."""
+    done = {place.parent.relative_to(folder).as_posix(): place.parent for place in sorted(folder.rglob("run.json"))}
+    return {name: place for name, place in done.items() if json.loads((place / "run.json").read_text())}

@@ -1,0 +1,546 @@
+"""What can be measured: each class is one kind of measurement, says all that it depends on, and how it is taken.
+
+`ask` reads it from the store, or measures it and keeps it. Jobs of the batch graph and notebooks ask for the same ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from srlib import cost, data, evaluate, weights
+from srlib.imaging import files, metrics, render, resize
+from srlib.imaging.upscale import upscale
+from srlib.models.base import Sampling, SRModel
+from srlib.models.catalogue import build
+from srlib.models.diffusion import Diffusion
+from srlib.util import code, devices, provenance
+from srlib.util.sizes import Size, scaled_size
+from srlib.workbook import store
+
+LIBRARIES = ("torch", "numpy", "scikit-image", "pillow")  # that make numbers
+# Definitions at which the search for the code behind a number stops: which models there are, and where files lie.
+STOP = ("srlib.models.catalogue", "srlib.weights.ours", "srlib.weights.released", "srlib.data", "srlib.util.paths")
+
+
+class NotMeasured(RuntimeError):
+    """A measurement that is not in the store, asked for where nothing may be measured."""
+
+
+@dataclass
+class Lab:
+    """Where measurements are taken: the device, the models loaded so far, and the code as it stands.
+
+    only_read: a missing measurement is an error. measured: names of those that were taken here, in order.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    only_read: bool = field(default_factory=lambda: os.environ.get("SRLIB_ONLY_READ", "") not in ("", "0"))
+    loaded: dict[str, SRModel] = field(default_factory=dict)
+    measured: list[str] = field(default_factory=list)
+    used: dict[str, store.Kept] = field(default_factory=dict)
+
+    def model(self, name: str) -> SRModel:
+        """A model with its weights, by name or file, loaded once."""
+        if name not in self.loaded:
+            self.loaded[name] = weights.load(name, device=self.device)
+        return self.loaded[name]
+
+    @cached_property
+    def code(self) -> code.Code:
+        return code.Code()
+
+    def depends_on(self, functions: Iterable[Callable], models: Iterable[nn.Module] = ()) -> dict:
+        """The code behind a number, from its functions and the classes of the models' parts, and the libraries under it."""
+        kinds = {type(part) for model in models for part in model.modules()}
+        inside = {kind for kind in kinds if kind.__module__.partition(".")[0] == "srlib"}
+        outside = {kind for kind in kinds - inside if kind.__module__.partition(".")[0] != "torch"}
+        roots = sorted({self.code.root(one) for one in (*functions, *inside)})
+        needs = {"roots": roots, "code": self.code.digest(roots, extra=sorted(outside, key=repr), stop=STOP)}
+        return needs | {"libraries": libraries()}
+
+    def is_current(self, needs: dict) -> bool:
+        """Whether the code and the libraries of a measurement are still the same."""
+        try:
+            return needs["code"] == self.code.digest(needs["roots"], stop=STOP) and needs["libraries"] == libraries()
+        except (KeyError, ValueError):
+            return False
+
+
+@lru_cache(maxsize=1)
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that make numbers, less what tells builds apart (+cpu)."""
+    return {name: version.partition("+")[0] for name, version in provenance.versions().items() if name in LIBRARIES}
+
+
+def settings_of(model: SRModel) -> str:
+    """A digest of what a model's parts are set to beside their weights: every plain attribute of every module."""
+    plain = (bool, int, float, str, tuple, type(None))
+    own = vars(nn.Module()).keys() | {"name", "architecture", "inplace"}
+    parts = {
+        path: {n: repr(v) for n, v in sorted(vars(part).items()) if n not in own and isinstance(v, plain)}
+        for path, part in model.named_modules()
+    }
+    return hash_text(store.canonical({path: said for path, said in parts.items() if said}))
+
+
+def hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def of_model(model: SRModel) -> dict:
+    """What a number depends on of a trained model: its tensors, how its parts are set, what it was told beside the weights."""
+    return {"weights": weights.digest_of(model), "settings": settings_of(model), "config": model.config()}
+
+
+def of_architecture(model: SRModel) -> dict:
+    """What a cost depends on of a model without weights: its shapes, and how its parts are set."""
+    shapes = [[name, list(parameter.shape)] for name, parameter in model.named_parameters()]
+    return {"shapes": hash_text(store.canonical(shapes)), "settings": settings_of(model)}
+
+
+def unmade(name: str) -> SRModel:
+    """A model by name without data, to count and to ask."""
+    with torch.device("meta"):
+        return build(name)
+
+
+def arithmetic(model: SRModel) -> str:
+    kind = next((str(p.dtype).removeprefix("torch.") for p in model.parameters()), "float32")
+    tf32 = model.device.type == "cuda" and (torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
+    return kind + (" with TF32" if tf32 else "")
+
+
+@lru_cache(maxsize=4096)
+def _hash_file(path: Path, size: int, modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:20]
+
+
+def hash_of(picture: data.Picture) -> str:
+    """The content of an image, whatever it is called: of its file, or for an embedded one of its pixels."""
+    if picture.path is None:
+        return hashlib.sha256(picture.read().tobytes()).hexdigest()[:20]
+    status = picture.path.stat()
+    return _hash_file(picture.path, status.st_size, status.st_mtime_ns)
+
+
+def content(dataset: str, limit: int, scale: float | None = None) -> list[list[str]]:
+    """Names and contents of a data set's images, and of the LR images that come with them."""
+    images = []
+    for picture in data.pictures(dataset)[: limit or None]:
+        given = None if scale is None else data.provided_path(dataset, picture.name, scale)
+        images.append([picture.name, hash_of(picture)])
+        if given is not None:
+            images[-1].append(hash_of(data.Picture(picture.name, picture.read, given)))
+    return images
+
+
+def photograph(dataset: str, name: str) -> data.Picture:
+    """One image of a data set. ValueError with the names that there are."""
+    pictures = {picture.name: picture for picture in data.pictures(dataset)}
+    if name not in pictures:
+        raise ValueError(f"no image {name!r} in {dataset}; it has {', '.join(pictures)}")
+    return pictures[name]
+
+
+class Request(ABC):
+    """One measurement that can be asked for.
+
+    exclusive: whether it wants the machine to itself. job: measurements of one job of the batch graph share this name.
+    """
+
+    kind: str
+    exclusive = False
+
+    @property
+    @abstractmethod
+    def job(self) -> str: ...
+
+    @abstractmethod
+    def needs(self, lab: Lab) -> dict:
+        """All that the result depends on, as JSON takes it."""
+
+    @abstractmethod
+    def about(self) -> dict:
+        """What it is of, for people."""
+
+    @abstractmethod
+    def take(self, lab: Lab) -> tuple[list[dict], np.ndarray | None]:
+        """Measure it: rows, and a picture if it makes one."""
+
+    def find(self, lab: Lab) -> store.Kept | None:
+        return store.find(self.kind, self.needs(lab))
+
+    def ask(self, lab: Lab) -> store.Kept:
+        """Read it from the store, or measure it and keep it."""
+        needs = self.needs(lab)
+        kept = store.find(self.kind, needs)
+        if kept is None and lab.only_read:
+            kept = store.elsewhere(self.kind, needs) if self.exclusive else None
+            if kept is None:
+                raise NotMeasured(f"not measured: {self.job}; measure it first: srlib measure, or make reproduce")
+        if kept is None:
+            start = time.monotonic()
+            with all_cores() if self.exclusive else contextlib.nullcontext():
+                rows, picture = self.take(lab)
+                origin = {"device": devices.device_name(lab.device)}
+            origin |= {"seconds": round(time.monotonic() - start, 2), "versions": provenance.versions()}
+            kept = store.write(self.kind, needs, self.about(), rows, origin=origin, picture=picture)
+            lab.measured.append(kept.name)
+        lab.used[kept.name] = kept
+        return kept
+
+
+@contextlib.contextmanager
+def all_cores() -> Iterator[None]:
+    """Torch on all cores that the process may use, as times are measured; afterwards as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(devices.cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Quality(Request):
+    """Scores of one model on one data set at one scale, a row an image (`evaluate.benchmark`). limit: only the first images."""
+
+    model: str
+    dataset: str
+    protocol: str
+    scale: float
+    limit: int = 0
+    kind = "quality"
+
+    @property
+    def job(self) -> str:
+        return f"{self.model} on {self.dataset}, {self.protocol}"
+
+    def about(self) -> dict:
+        return {"model": self.model, "dataset": self.dataset, "protocol": self.protocol, "scale": f"x{self.scale:g}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = lab.model(self.model)
+        return {
+            "protocol": self.protocol,
+            "scale": float(self.scale),
+            "dataset": self.dataset,
+            "images": content(self.dataset, self.limit, self.scale),
+            "arithmetic": arithmetic(model),
+            **of_model(model),
+            **lab.depends_on([evaluate.score], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        model = lab.model(self.model)
+        rows = evaluate.benchmark(model, [self.dataset], [self.scale], self.protocol, limit=self.limit or None)
+        return rows.drop(columns=["model", "dataset", "scale", "protocol"]).to_dict("records"), None
+
+
+@dataclass(frozen=True)
+class Count(Request):
+    """Parameters and MACs of a model by name at one scale (`cost.counts`); they need no weights."""
+
+    model: str
+    lr_size: Size
+    scale: float
+    kind = "count"
+
+    @property
+    def job(self) -> str:
+        return f"MACs of {self.model}"
+
+    def about(self) -> dict:
+        return {"model": self.model, "lr": f"{self.lr_size[0]} x {self.lr_size[1]}", "scale": f"x{self.scale:g}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = unmade(self.model)
+        return {
+            "lr_size": list(self.lr_size),
+            "scale": float(self.scale),
+            **of_architecture(model),
+            **lab.depends_on([cost.counts], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        return [cost.counts(self.model, self.lr_size, self.scale)], None
+
+
+@dataclass(frozen=True)
+class Time(Request):
+    """Seconds of the paths of a model by name, fresh weights (`cost.time_paths`), on the machine by itself."""
+
+    model: str
+    lr_size: Size
+    size: Size
+    repeats: int
+    paths: tuple[str, ...] = ("literal", "fast")
+    kind = "time"
+    exclusive = True
+
+    @property
+    def job(self) -> str:
+        return f"time of {self.model}, {self.lr_size[0]}×{self.lr_size[1]} to {self.size[0]}×{self.size[1]}"
+
+    def about(self) -> dict:
+        sizes = f"{self.lr_size[0]} x {self.lr_size[1]} to {self.size[0]} x {self.size[1]}"
+        return {"model": self.model, "sizes": sizes, "paths": ", ".join(self.paths)}
+
+    def needs(self, lab: Lab) -> dict:
+        model = unmade(self.model)
+        return {
+            "lr_size": list(self.lr_size),
+            "size": list(self.size),
+            "repeats": self.repeats,
+            "paths": list(self.paths),
+            **of_architecture(model),
+            store.HARDWARE: devices.machine(lab.device),
+            **lab.depends_on([cost.time_paths], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        return cost.time_paths(self.model, self.lr_size, self.size, self.repeats, lab.device, self.paths), None
+
+
+@dataclass(frozen=True)
+class MatrixRate(Request):
+    """The machine's own rate of multiplying matrices, the yardstick for times (`cost.gemm_rate`)."""
+
+    kind = "rate"
+    exclusive = True
+    job = "matrix products"
+
+    def about(self) -> dict:
+        return {"what": "matrix product, 2048"}
+
+    def needs(self, lab: Lab) -> dict:
+        return {store.HARDWARE: devices.machine(lab.device), **lab.depends_on([cost.gemm_rate])}
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        return [{"macs_per_second": cost.gemm_rate(device=lab.device)}], None
+
+
+@dataclass(frozen=True)
+class Memory(Request):
+    """Memory that one forward pass of a model by name adds at its peak (`cost.peak_memory`)."""
+
+    model: str
+    lr_size: Size
+    scale: float
+    kind = "memory"
+    exclusive = True
+
+    @property
+    def job(self) -> str:
+        return f"memory of {self.model}"
+
+    def about(self) -> dict:
+        return {"model": self.model, "lr": f"{self.lr_size[0]} x {self.lr_size[1]}", "scale": f"x{self.scale:g}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = unmade(self.model)
+        return {
+            "lr_size": list(self.lr_size),
+            "scale": float(self.scale),
+            **of_architecture(model),
+            store.HARDWARE: devices.machine(lab.device),
+            **lab.depends_on([cost.peak_memory], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        size = scaled_size(self.lr_size, self.scale)
+        peak = cost.peak_memory(build(self.model).to(lab.device).eval(), self.lr_size, size)
+        return [{"model": self.model, "rows": size[0], "columns": size[1], "peak_MiB": peak / 2**20}], None
+
+
+@dataclass(frozen=True)
+class Enlarged(Request):
+    """One photograph, shrunk as a protocol does and enlarged again (`upscale`): the picture.
+
+    shrink: the LR image's factor. scale: the result's; the same gives the size of the original.
+    """
+
+    model: str
+    dataset: str
+    image: str
+    protocol: str
+    shrink: float
+    scale: float
+    kind = "enlarged"
+
+    @property
+    def job(self) -> str:
+        return f"pictures of {self.model}"
+
+    def about(self) -> dict:
+        return {"model": self.model, "image": f"{self.dataset} {self.image}", "scale": f"x{self.scale:g}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = lab.model(self.model)
+        return {
+            "protocol": self.protocol,
+            "shrink": float(self.shrink),
+            "scale": float(self.scale),
+            "image": hash_of(photograph(self.dataset, self.image)),
+            "arithmetic": arithmetic(model),
+            **of_model(model),
+            **lab.depends_on([upscale, evaluate.make_pair], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], np.ndarray]:
+        small, whole = evaluate.make_pair(photograph(self.dataset, self.image).read(), self.shrink, self.protocol)
+        lr = files.to_uint8(small)
+        size = whole.shape[-2:] if self.scale == self.shrink else scaled_size(lr.shape[:2], self.scale)
+        return [], upscale(lr, size=tuple(size), model=lab.model(self.model))
+
+
+@dataclass(frozen=True)
+class Drawn(Request):
+    """Results of a model for parts of embedded photographs, with measures of each, and all of them in a row as a picture.
+
+    pictures: (image, (top, left, height, width)), drawn together from one noise. lr_side: rows of the LR images. draws: how
+    many seeds, from 0 on; a regression model has one. factor: the scaling factor that IDM is told in place of its own, or None.
+    frames: instead keep the way from noise to the first picture.
+    """
+
+    model: str
+    pictures: tuple[tuple[str, tuple[int, int, int, int]], ...]
+    lr_side: int
+    scale: float
+    steps: int
+    sampler: str
+    draws: int = 1
+    factor: float | None = None
+    frames: bool = False
+    kind = "drawn"
+
+    @property
+    def job(self) -> str:
+        return f"drawings of {self.model}"
+
+    def about(self) -> dict:
+        what = " and ".join(name for name, _ in self.pictures)
+        return {
+            "model": self.model,
+            "images": what,
+            "scale": f"x{self.scale:g}",
+            "how": f"{self.sampler}, {self.steps} steps",
+        }
+
+    def needs(self, lab: Lab) -> dict:
+        model = lab.model(self.model)
+        drawing = [self.steps, self.sampler, self.draws, self.factor, self.frames] if model.draws else []
+        return {
+            "images": [[hash_of(photograph("embedded", name)), list(part)] for name, part in self.pictures],
+            "lr_side": self.lr_side,
+            "scale": float(self.scale),
+            "drawing": drawing,
+            "arithmetic": arithmetic(model),
+            **of_model(model),
+            **lab.depends_on([measures, render.views, Drawn.draw], [model]),
+        }
+
+    def views(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """LR (n, 3, h, w) and the originals (n, 3, H, W), in [0, 1]."""
+        pairs = []
+        for name, (top, left, height, width) in self.pictures:
+            whole = photograph("embedded", name).read()
+            lr, truth = render.views(whole[top : top + height, left : left + width], self.lr_side, [self.scale])
+            pairs.append((lr, truth[self.scale]))
+        lr, hr = (torch.cat(some) for some in zip(*pairs, strict=True))
+        return lr, hr
+
+    def draw(self, model: SRModel, lr: torch.Tensor, size: Size, seed: int) -> torch.Tensor:
+        """The results for LR images (n, 3, h, w), (n, 3, H, W) in [0, 1]."""
+        if self.factor is None:
+            return model.render(lr, size, Sampling(self.steps, self.sampler, seed)).cpu()
+        noise = torch.Generator().manual_seed(seed)
+        lr = lr.to(model.device)
+        return model.sample(lr, size, self.steps, self.sampler, noise, scaling_factor=self.factor).cpu()
+
+    def take(self, lab: Lab) -> tuple[list[dict], np.ndarray]:
+        model = lab.model(self.model)
+        lr, hr = self.views()
+        if self.frames:
+            return self.way(model, lr[:1], tuple(hr.shape[-2:]))
+        rows, made = [], []
+        for seed in range(self.draws if model.draws else 1):
+            start = time.perf_counter()
+            made.append(self.draw(model, lr, tuple(hr.shape[-2:]), seed))
+            seconds = (time.perf_counter() - start) / len(lr)
+            for (name, _), sr, truth, small in zip(self.pictures, made[-1], hr, lr, strict=True):
+                rows.append(
+                    {"image": name, "seed": seed, **measures(sr[None], truth[None], small[None]), "seconds": seconds}
+                )
+        for i, (name, _) in enumerate(self.pictures):
+            draws = torch.stack([results[i] for results in made])
+            many = len(draws) > 1
+            rows.append(
+                {"image": name, "seed": None, "psnr": metrics.psnr(draws.mean(dim=0), hr[i]),
+                 "diversity": metrics.diversity(draws) if many else 0.0}
+            )  # fmt: skip
+        pictures = [files.to_uint8(sr[None]) for results in made for sr in results]
+        return rows, np.concatenate(pictures, axis=1)
+
+    def way(self, model: Diffusion, lr: torch.Tensor, size: Size) -> tuple[list[dict], np.ndarray]:
+        """The image after each step, with the noise level there."""
+        steps: list[tuple[float, torch.Tensor]] = []
+        noise = torch.Generator().manual_seed(0)
+        model.sample(lr.to(model.device), size, self.steps, self.sampler, noise, frames=steps)
+        pictures = [files.to_uint8(((x + 1) / 2).clamp(0, 1)) for _, x in steps]
+        return [{"noise level": a} for a, _ in steps], np.concatenate(pictures, axis=1)
+
+
+def measures(sr: torch.Tensor, hr: torch.Tensor, lr: torch.Tensor) -> dict[str, float]:
+    """PSNR in dB and SSIM on RGB; consistency: MSE x 1e5 between the LR image and the result shrunk to its size; detail: mean
+    gradient over the original's. Images (1, 3, ., .) in [0, 1]."""
+    return {
+        "psnr": metrics.psnr(sr, hr),
+        "ssim": metrics.ssim(sr, hr),
+        "consistency": 1e5 * metrics.consistency(sr, lr),
+        "detail": metrics.detail(sr, hr),
+    }
+
+
+@dataclass(frozen=True)
+class ProvidedLR(Request):
+    """How many of the LR images that come with a data set MATLAB's bicubic here repeats byte for byte."""
+
+    dataset: str
+    scales: tuple[float, ...]
+    limit: int = 0
+    kind = "lrfiles"
+
+    @property
+    def job(self) -> str:
+        return f"bicubic on {self.dataset}, benchmark-y"
+
+    def about(self) -> dict:
+        return {"what": "LR files that come with the set", "dataset": self.dataset}
+
+    def needs(self, lab: Lab) -> dict:
+        images = [content(self.dataset, self.limit, scale) for scale in self.scales]
+        return {"scales": list(self.scales), "images": images, **lab.depends_on([resize.matlab])}
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        compared, differing = 0, 0
+        for picture in data.pictures(self.dataset)[: self.limit or None]:
+            for scale in self.scales:
+                given = data.provided_lr(self.dataset, picture.name, scale)
+                if given is not None:
+                    low = given.shape[:2]
+                    made = resize.matlab(picture.read()[: int(low[0] * scale), : int(low[1] * scale)], low)
+                    compared, differing = compared + 1, differing + int(not np.array_equal(made, given))
+        return [{"dataset": self.dataset, "compared": compared, "differing": differing}], None
