@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 from srlib import data, weights
 from srlib.imaging import metrics, resize
 from srlib.imaging.files import to_tensor, to_uint8
-from srlib.models.base import SRModel
+from srlib.models.base import Model, SRModel
 from srlib.util.devices import synchronize
 from srlib.util.errors import unknown
-from srlib.util.sizes import check_scale
+from srlib.util.sizes import Size, check_scale
 
 
 @dataclass(frozen=True)
@@ -194,3 +194,11 @@ def mean_scores(rows: pd.DataFrame) -> pd.DataFrame:
         psnr=("psnr", "mean"), ssim=("ssim", "mean"), lr_psnr=("lr_psnr", "mean"), seconds=("seconds", "mean"),
         images=("image", "count"),
     ).reset_index()  # fmt: skip
+
+
+@torch.no_grad()
+def path_error(model: Model, lr: Tensor, size: Size) -> float:
+    """The largest difference between a model's two paths for LR images (B, 3, h, w), over the output's standard deviation."""
+    features = model.encode(lr.to(model.device))
+    fast, literal = (model.decode(features, size, literal=flag) for flag in (False, True))
+    return float((fast - literal).abs().max() / literal.std())

@@ -20,9 +20,10 @@ def open(
 ):
     """A notebook's `Book`: device, models and data sets at hand, what is missing, in one line.
 
-    notebook: its record in the profile. changes: in place of the record's, for example {"datasets": ["Set14"]}. weights: files
-    to measure as well, "my.safetensors" or "short=my.safetensors". device: "auto", "cpu" or "cuda". out: the results' folder; by
-    default results/interactive/ and the name of the running notebook. ValueError for what is not known.
+    notebook: its record in the profile. changes: in place of the record's, for example {"datasets": ["Set14"]}.
+    weights: files to measure as well, "my.safetensors" or "short=my.safetensors". device: "auto", "cpu" or "cuda".
+    out: the results' folder; by default results/interactive/ and the name of the running notebook.
+    ValueError for what is not known.
     """
     from srlib.workbook.book import Book  # here, so that the library does not load the figures' libraries
 

@@ -16,7 +16,7 @@ from srlib import data, evaluate, weights
 from srlib.models.base import SRModel
 from srlib.models.catalogue import DECODERS, ModelName
 from srlib.util import atomic, devices, paths, provenance
-from srlib.workbook import claims, figures, plan, published, store
+from srlib.workbook import claims, figures, plan, published, store, tables
 from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, MatrixRate, Memory, ProvidedLR, Quality, Request, Time
 
 COUNTS = ["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"]
@@ -76,6 +76,11 @@ class Book:
         """A model by name, whether the plan names it or not."""
         return self.lab.model(name)
 
+    def first(self, decoder: str, scores: pd.DataFrame) -> str:
+        """The first model with this decoder among the scores, under either of its names; "" if there is none."""
+        wanted = {decoder, *ModelName("", decoder).aliases}
+        return next((name for name in scores["model"].unique() if ModelName.of(name).decoder in wanted), "")
+
     # What it asks for: measured before, or measured now.
 
     @cached_property
@@ -85,6 +90,14 @@ class Book:
     def ask(self, kind: type[Request]) -> list[tuple[Request, store.Kept]]:
         """All measurements of one kind in the plan."""
         return [(request, request.ask(self.lab)) for request in self.requests if isinstance(request, kind)]
+
+    def named(self, kind: type[Count | Time | Memory]) -> list[dict]:
+        """The rows of all measurements of one kind, with the model and the device."""
+        return [
+            {"model": request.model, "device": kept.origin["device"], **row}
+            for request, kept in self.ask(kind)
+            for row in kept.rows
+        ]
 
     def scores(self, protocol: str = "") -> pd.DataFrame:
         """One row per model, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all."""
@@ -100,12 +113,11 @@ class Book:
 
     def counts(self) -> pd.DataFrame:
         """Parameters and MACs: model, scale, parameters, decoder_parameters, macs (literal), macs_fast."""
-        return pd.DataFrame([row for _, kept in self.ask(Count) for row in kept.rows], columns=COUNTS)
+        return pd.DataFrame(self.named(Count), columns=COUNTS)
 
     def times(self) -> pd.DataFrame:
         """Seconds: model, scale, rows, columns, path, seconds (median), spread, macs_per_second, device."""
-        rows = [row | {"device": kept.origin["device"]} for _, kept in self.ask(Time) for row in kept.rows]
-        return pd.DataFrame(rows, columns=[*TIMES, "device"])
+        return pd.DataFrame(self.named(Time), columns=[*TIMES, "device"])
 
     def matrix_rate(self) -> float:
         """The machine's own rate of matrix products, MAC/s."""
@@ -113,8 +125,7 @@ class Book:
 
     def memory(self) -> pd.DataFrame:
         """Memory: model, rows, columns, peak_MiB."""
-        rows = [row for _, kept in self.ask(Memory) for row in kept.rows]
-        return pd.DataFrame(rows, columns=["model", "rows", "columns", "peak_MiB"])
+        return pd.DataFrame(self.named(Memory), columns=["model", "rows", "columns", "peak_MiB"])
 
     def enlarged(self) -> list[tuple[Enlarged, store.Kept]]:
         """Photographs shrunk and enlarged again: the request, and its picture."""
@@ -172,7 +183,7 @@ class Book:
             "files": self.made,
         }
         atomic.write_json(self.folder / "run.json", origin)
-        return frame
+        return tables.show(frame)
 
 
 def running(notebook: str) -> str:

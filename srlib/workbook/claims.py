@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from srlib import data
 from srlib.models.catalogue import ALIASES, ModelName
 from srlib.models.geometry import TRAINED_SCALE
+from srlib.util import paths
 from srlib.workbook import published
 
 if TYPE_CHECKING:
@@ -201,3 +203,92 @@ def unmeasured(book: Book, what: str, expected: str = "the paper's") -> list[dic
         | {"expected": expected}
         for name, how in book.needs.items()
     ]
+
+
+def pictures_above_bicubic(psnr: pd.DataFrame) -> list[dict]:
+    """Each model less bicubic, mean over pictures. psnr: a row a picture, a column a model."""
+    lines = []
+    for model in (name for name in psnr if name != "bicubic" and "bicubic" in psnr):
+        gap = (psnr[model] - psnr["bicubic"]).dropna()
+        claim = f"{model} above bicubic, mean of {len(gap)} pictures"
+        cause = f"{reason(model)}; some of these scales are beyond those of training"
+        lines.append(check(claim, 0.0, gap.mean(), 0.0, unit="dB", at_least=True, cause=cause))
+    return lines
+
+
+def smaller_seams(book: Book, seams: pd.DataFrame, picture: str, claims: dict[str, str]) -> list[dict]:
+    """That DIIF's seams are smaller than those of its ablations: {ablation: what it leaves out}."""
+    value, lines = dict(seams.itertuples(index=False)), []
+    for encoder in book.encoders:
+        for other, why in claims.items():
+            diif, worse = f"{encoder}-diif", f"{encoder}-{other}"
+            both = {diif, worse} <= value.keys()
+            needs = "; ".join(book.absent[m] for m in (diif, worse) if m in book.absent) or f"needs {diif} and {worse}"
+            claim = f"{why} makes the image more continuous: seam of {worse} less that of {diif}, {picture}"
+            gap = value[worse] - value[diif] if both else None
+            cause = reason(diif) if both else needs
+            lines.append(check(claim, 0.0, gap, 0.0, at_least=True, paper="DIIF", cause=cause))
+    return lines
+
+
+def scores_above_bicubic(book: Book, scores: pd.DataFrame, least: float) -> list[dict]:
+    """Each model less bicubic on one image, at least so many dB. scores: model, image, scale, psnr."""
+    psnr, lines = scores.set_index("model")["psnr"], []
+    where = f"{scores['image'].iloc[0]}, ×{scores['scale'].iloc[0]:g}" if len(scores) else "the image"
+    for name in book.plan.models:
+        if name != "bicubic":
+            gain = psnr.get(name, math.nan) - psnr.get("bicubic", math.nan)
+            cause = book.absent.get(name) or reason(name)
+            lines.append(
+                check(f"{name} above bicubic on {where}", least, gain, 0.0, unit="dB PSNR", at_least=True, cause=cause)
+            )
+    return lines
+
+
+def paths_agree(errors: dict[str, float]) -> dict:
+    """That the fast path equals the literal one. errors: model -> largest difference over the standard deviation."""
+    cause = "float32 rounding in another order of summation" if errors else "no model with two paths is at hand"
+    unit = "of the output's standard deviation"
+    worst = max(errors.values(), default=None)
+    return check("fast path equals the literal one, worst model", 0.0, worst, 1e-5, unit=unit, cause=cause)
+
+
+def gathered(claims: pd.DataFrame, folder: Path) -> dict:
+    """That there are results to gather claims from."""
+    found = claims["notebook"].nunique() if len(claims) else None
+    what = f"results gathered from {paths.shown(folder)}: notebooks with claims"
+    return check(
+        what, 1, found, 0, at_least=True, unit="notebooks", cause="run the other notebooks first: make reproduce"
+    )
+
+
+def confirmed(claims: pd.DataFrame) -> list[dict]:
+    """How many of each paper's measured claims are confirmed."""
+    lines = []
+    for paper, some in claims.groupby("paper"):
+        told = some[some["verdict"] != "not measured"]
+        words = f"{paper}: claims confirmed, of {len(told)} measured and {len(some)} in all"
+        count = int((told["verdict"] == "confirmed").sum()) if len(told) else None
+        cause = "see the lines above: each names its likely cause, or what is needed to measure it"
+        lines.append(check(words, len(told), count, 0, unit="claims", cause=cause))
+    return lines
+
+
+ENOUGH_STEPS = 3000  # of training, before its validation says anything
+
+
+def loss_falls(log: pd.DataFrame) -> dict:
+    """That the loss at the end of a run is below that at its start."""
+    ratio = log["loss"].iloc[-1] / log["loss"].iloc[0]
+    return check("loss at the end over loss at the start, below 1", 0.0, ratio, 1.0)
+
+
+def validation_above_bicubic(log: pd.DataFrame, steps: int, bicubic: dict[str, float]) -> list[dict]:
+    """That a run ends at least 1 dB above bicubic on the validation photographs. bicubic: its scores, {'psnr_x2': dB, ...}."""
+    short = f"{steps} steps only show that training runs; about {ENOUGH_STEPS} are needed"
+    lines = []
+    for name, base in bicubic.items():
+        gain = log[name].iloc[-1] - base if steps >= ENOUGH_STEPS else None
+        claim = f"validation ×{name.removeprefix('psnr_x')}: dB above bicubic"
+        lines.append(check(claim, 1.0, gain, 0.0, unit="dB", at_least=True, cause="" if gain is not None else short))
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -120,6 +121,22 @@ def quality_and_cost(points: pd.DataFrame, cost: str, xlabel: str) -> Figure:
     return figure
 
 
+def quality_and_costs(points: pd.DataFrame, dataset: str) -> dict[str, Figure]:
+    """`quality_and_cost` for each protocol and kind of cost. points: model, scale, protocol, psnr, GMAC, GMAC literal, seconds."""
+    kinds = {
+        "macs": ("GMAC", "10⁹ MACs, fast path"),
+        "literal": ("GMAC literal", "10⁹ MACs, as papers count"),
+        "time": ("seconds", "seconds, fast path"),
+    }
+    figures = {}
+    for protocol, some in points.dropna(subset=["psnr"]).groupby("protocol"):
+        for name, (column, unit) in kinds.items():
+            figure = quality_and_cost(some, column, unit)
+            figure.suptitle(f"{dataset}, {protocol}; cost of one image, 128×128 unless the profile says otherwise")
+            figures[f"psnr_over_{name}_{protocol}"] = figure
+    return figures
+
+
 def crops(rows: dict[str, dict[str, np.ndarray]], width: float = 1.75) -> Figure:
     """A table of pictures: {row label: {title: picture}}; every row has the same number of pictures."""
     columns = max(map(len, rows.values()))
@@ -139,6 +156,18 @@ def crops(rows: dict[str, dict[str, np.ndarray]], width: float = 1.75) -> Figure
             axis.set_title(title, fontsize=9)
         line[0].set_ylabel(name)
     return figure
+
+
+def box(part: Sequence[int]) -> tuple[slice, slice]:
+    """(top, left, height, width) as slices of rows and columns."""
+    top, left, height, width = part
+    return slice(top, top + height), slice(left, left + width)
+
+
+def titled(pictures: dict[str, np.ndarray], psnr: pd.Series) -> dict[str, np.ndarray]:
+    """Pictures by model -> by the method's label and its PSNR in dB."""
+    names = labels(list(pictures))
+    return {f"{names[model]}, {psnr[model]:.2f} dB": picture for model, picture in pictures.items()}
 
 
 def seams(profiles: pd.DataFrame) -> Figure:
@@ -190,7 +219,11 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
         text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
-        handles.values(), handles.keys(), fontsize="small", loc="outside lower center", ncols=min(5, len(handles))
+        handles.values(),
+        handles.keys(),
+        fontsize="small",
+        loc="outside lower center",
+        ncols=min(2 * columns, len(handles)),
     )
     return figure
 

@@ -154,6 +154,11 @@ def photograph(dataset: str, name: str) -> data.Picture:
     return pictures[name]
 
 
+def unnamed(rows: list[dict]) -> list[dict]:
+    """Rows without the model's name: two names may be one architecture, and so one measurement."""
+    return [{name: value for name, value in row.items() if name != "model"} for row in rows]
+
+
 class Request(ABC):
     """One measurement that can be asked for.
 
@@ -275,7 +280,7 @@ class Count(Request):
         }
 
     def take(self, lab: Lab) -> tuple[list[dict], None]:
-        return [cost.counts(self.model, self.lr_size, self.scale)], None
+        return unnamed([cost.counts(self.model, self.lr_size, self.scale)]), None
 
 
 @dataclass(frozen=True)
@@ -311,7 +316,8 @@ class Time(Request):
         }
 
     def take(self, lab: Lab) -> tuple[list[dict], None]:
-        return cost.time_paths(self.model, self.lr_size, self.size, self.repeats, lab.device, self.paths), None
+        rows = cost.time_paths(self.model, self.lr_size, self.size, self.repeats, lab.device, self.paths)
+        return unnamed(rows), None
 
 
 @dataclass(frozen=True)
@@ -362,7 +368,7 @@ class Memory(Request):
     def take(self, lab: Lab) -> tuple[list[dict], None]:
         size = scaled_size(self.lr_size, self.scale)
         peak = cost.peak_memory(build(self.model).to(lab.device).eval(), self.lr_size, size)
-        return [{"model": self.model, "rows": size[0], "columns": size[1], "peak_MiB": peak / 2**20}], None
+        return [{"rows": size[0], "columns": size[1], "peak_MiB": peak / 2**20}], None
 
 
 @dataclass(frozen=True)

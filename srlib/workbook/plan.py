@@ -204,8 +204,8 @@ def enlargements(of: Plan, lab: Lab) -> Iterator[Enlarged]:
 
 
 def drawings(of: Plan, lab: Lab) -> Iterator[Drawn]:
-    """pictures: [image, part]. samplers: {name: [steps, ...]} in place of `steps` of DDIM. factors: what IDM is told; null is the
-    p that belongs to the scale. together: all pictures from one noise."""
+    """pictures: [image, part]. samplers: {name: [steps, ...]} in place of `steps` of DDIM. factors: what IDM is told; null is
+    the p that belongs to the scale. together: all pictures from one noise."""
     for block in of.blocks["drawings"]:
         pictures = pairs(block["pictures"])
         pictures = [pictures] if block.get("together") else [(picture,) for picture in pictures]

@@ -1,8 +1,8 @@
 """The store: a number is measured once, kept under a name that says all it depends on, and read by every page.
 
 A measurement is one small file under results/measurements/, named {kind}-{digest}: rows as JSON, or a picture as PNG with the
-same JSON in a text chunk. `needs` is what the rows depend on, and the digest is of that; `about` is for people; `origin` says which
-run made them. Files are written whole and never edited.
+same JSON in a text chunk. `needs` is what the rows depend on, and the digest is of that; `about` is for people; `origin` says
+which run made them. Files are written whole and never edited.
 """
 
 from __future__ import annotations

@@ -1,0 +1,115 @@
+"""Pictures of one photograph by several methods, side by side: crops, steps between pixels, seams."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from srlib import evaluate
+from srlib.imaging import files, metrics, render
+from srlib.models.catalogue import labels
+from srlib.models.geometry import TRAINED_SCALE
+from srlib.workbook import figures
+from srlib.workbook.book import Book
+from srlib.workbook.measure import photograph
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One photograph at one scale. results: model -> picture; lr: drawn as large squares; all RGB uint8 of one size. box: the
+    part that is shown, (top, left, height, width)."""
+
+    dataset: str
+    image: str
+    scale: float
+    title: str
+    lr: np.ndarray
+    results: dict[str, np.ndarray]
+    original: np.ndarray
+    box: tuple[int, int, int, int]
+
+
+def of_protocol(book: Book) -> list[Shown]:
+    """The pictures of a plan, each shrunk as its protocol does and enlarged again by every model that can."""
+    made: dict[tuple, dict[str, np.ndarray]] = {}
+    for request, kept in book.enlarged():
+        made.setdefault((request.dataset, request.image, request.shrink), {})[request.model] = kept.picture
+    shown = []
+    for block in book.plan.blocks["pictures"]:
+        for dataset, image, scale, box in block["pictures"]:
+            small, whole = evaluate.make_pair(photograph(dataset, image).read(), scale, block["protocol"])
+            results = {
+                book.model(name).name: picture for name, picture in made.get((dataset, image, scale), {}).items()
+            }
+            lr = render.squares(small, whole.shape[-2:])
+            shown.append(
+                Shown(dataset, image, scale, f"{image} ×{scale:g}", lr, results, files.to_uint8(whole), tuple(box))
+            )
+    return shown
+
+
+def cropped(shown: list[Shown]) -> dict[str, dict[str, np.ndarray]]:
+    """Rows for `figures.crops`: the shown part of the LR image, of each result with its luma PSNR, and of the original."""
+    rows = {}
+    for one in shown:
+        part = figures.box(one.box)
+        names, row = labels(list(one.results)), {"LR": one.lr[part]}
+        for model, picture in one.results.items():
+            row[f"{names[model]}, {luma(one, picture):.2f}" if len(shown) > 1 else names[model]] = picture[part]
+        place = f"\n{'in' if one.scale <= TRAINED_SCALE else 'out of'} scale" if len(shown) > 1 else ""
+        rows[one.title + place] = row | {"original": one.original[part]}
+    return rows
+
+
+def luma(one: Shown, picture: np.ndarray) -> float:
+    """Luma PSNR of the whole picture in dB, `scale` pixels cropped."""
+    pair = (files.to_tensor(image) for image in (picture, one.original))
+    return metrics.psnr(*pair, channel="y", crop=math.ceil(one.scale))
+
+
+def luma_psnr(shown: list[Shown]) -> pd.DataFrame:
+    """`luma` of every picture: dataset, image, scale, model, psnr."""
+    rows = [
+        (one.dataset, one.image, one.scale, model, luma(one, picture))
+        for one in shown
+        for model, picture in one.results.items()
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "image", "scale", "model", "psnr"])
+
+
+def steps(one: Shown) -> Shown:
+    """Steps to the pixels above and to the left in place of the pictures, 8-bit, brightened eight times."""
+
+    def of(picture: np.ndarray) -> np.ndarray:
+        grey = picture.astype(float).mean(axis=2)
+        step = np.abs(np.diff(grey, axis=0, prepend=grey[:1])) + np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
+        return np.repeat(np.clip(8 * step, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+    results = {model: of(picture) for model, picture in one.results.items()}
+    return replace(one, title="steps, × 8", lr=of(one.lr), results=results, original=of(one.original))
+
+
+def step_profiles(one: Shown) -> pd.DataFrame:
+    """The mean step between neighbouring pixels by place in the LR cell (`metrics.jumps`): model, axis, place, jump."""
+    rows = [
+        (model, axis, place, jump)
+        for model, picture in (one.results | {"original": one.original}).items()
+        for axis, jumps in metrics.jumps(files.to_tensor(picture), round(one.scale)).items()
+        for place, jump in enumerate(jumps)
+    ]
+    return pd.DataFrame(rows, columns=["model", "axis", "place", "jump"])
+
+
+SEAM = "step into a cell / steps beside it"
+
+
+def seams(profiles: pd.DataFrame) -> pd.DataFrame:
+    """How much the step into a cell stands out from those beside it, mean of both axes: 1 is no seam."""
+    rows = []
+    for model, some in profiles.groupby("model", sort=False):
+        by_axis = [part.sort_values("place")["jump"].to_numpy() for _, part in some.groupby("axis", sort=False)]
+        rows.append((model, np.mean([jumps[0] / np.mean([jumps[1], jumps[-1]]) for jumps in by_axis])))
+    return pd.DataFrame(rows, columns=["model", SEAM])
