@@ -122,7 +122,8 @@ def quality_and_cost(points: pd.DataFrame, cost: str, xlabel: str) -> Figure:
 
 
 def quality_and_costs(points: pd.DataFrame, dataset: str) -> dict[str, Figure]:
-    """`quality_and_cost` for each protocol and kind of cost. points: model, scale, protocol, psnr, GMAC, GMAC literal, seconds."""
+    """`quality_and_cost` for each protocol and kind of cost. points: model, scale, protocol, psnr, GMAC, GMAC literal,
+    seconds."""
     kinds = {
         "macs": ("GMAC", "10⁹ MACs, fast path"),
         "literal": ("GMAC literal", "10⁹ MACs, as papers count"),

@@ -162,11 +162,13 @@ def unnamed(rows: list[dict]) -> list[dict]:
 class Request(ABC):
     """One measurement that can be asked for.
 
-    exclusive: whether it wants the machine to itself. job: measurements of one job of the batch graph share this name.
+    exclusive: whether it wants the machine to itself. job: measurements of one job of the batch graph share this name. form: one
+    more whenever the rows come to mean something else, so that older ones are not taken for them.
     """
 
     kind: str
     exclusive = False
+    form = 1
 
     @property
     @abstractmethod
@@ -184,12 +186,16 @@ class Request(ABC):
     def take(self, lab: Lab) -> tuple[list[dict], np.ndarray | None]:
         """Measure it: rows, and a picture if it makes one."""
 
+    def named(self, lab: Lab) -> dict:
+        """`needs`, and the form of the rows: what the measurement is named by."""
+        return {"form": self.form, **self.needs(lab)}
+
     def find(self, lab: Lab) -> store.Kept | None:
-        return store.find(self.kind, self.needs(lab))
+        return store.find(self.kind, self.named(lab))
 
     def ask(self, lab: Lab) -> store.Kept:
         """Read it from the store, or measure it and keep it."""
-        needs = self.needs(lab)
+        needs = self.named(lab)
         kept = store.find(self.kind, needs)
         if kept is None and lab.only_read:
             kept = store.elsewhere(self.kind, needs) if self.exclusive else None
