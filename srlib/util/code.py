@@ -22,6 +22,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import itertools
 import json
 import linecache
 import symtable
@@ -29,7 +30,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 Reference = tuple[str, str]  # a module, and a name in it or one of the two:
 LOOSE, ALL = "", "*"  # the statements that do more than define a name; everything
@@ -77,8 +78,7 @@ class Code:
         stop: "module" (with all in it if it is a package) or "module:name": left out, with what only they reach.
         ValueError for a root or stop that does not exist, and for a class whose source cannot be had.
         """
-        for name in stop:
-            self._find(name)
+        stops = {f"{m}:{n}".removesuffix(f":{ALL}") for name in stop for m, n in self._find(name)}
         todo = [reference for root in roots for reference in self._find(root)]
         modules = dict(self.modules)
         for thing in extra:
@@ -90,8 +90,8 @@ class Code:
         reached = {}
         while todo:
             module, name = todo.pop()
-            around = [module[:i] for i, letter in enumerate(f"{module}.") if letter == "."]  # itself and its packages
-            if (module, name) not in reached and not {*around, f"{module}:{name}"} & set(stop):
+            around = list(itertools.accumulate(module.split("."), "{}.{}".format))  # its packages and itself
+            if (module, name) not in reached and stops.isdisjoint([*around, f"{module}:{name}"]):
                 reached[module, name] = None if name == ALL else modules[module].part(name)
                 todo += self._everything(module) if name == ALL else self._uses(modules[module], name)
                 todo += [(package, LOOSE) for package in around if package in modules]
@@ -248,8 +248,8 @@ def _imports(nodes: Iterable[ast.AST], package: str) -> Imports:
 
 
 def _globals(table: symtable.SymbolTable) -> set[str]:
-    """The names that a text looks up in its module, from whatever function: not their variables."""
-    names = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global()}
+    """The names that a text may look up in its module: all but the variables of functions."""
+    names = {s.get_name() for s in table.get_symbols() if s.is_global() or isinstance(table, symtable.Class)}
     return names.union(*map(_globals, table.get_children()))
 
 
@@ -319,13 +319,14 @@ def _source(thing: type | FunctionType) -> tuple[_Module, Mapping[str, object]]:
 
 def _borrow(into: _Module, name: str, value: object) -> None:
     """Define `name` in `into` as a value outside the package, with all it uses: by its source, else by live values."""
+    value = inspect.unwrap(value) if callable(value) else value
     if isinstance(value, ModuleType):
         into.imports[name] = {(value.__name__,)}
-    elif not isinstance(value, (type, FunctionType)):
+    elif not isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         with contextlib.suppress(TypeError, ValueError):  # no plain data
             into.definitions[name] = ast.parse(f"{name} = {json.dumps(value)!r}").body
     elif value.__module__ != into.name:
-        into.imports[name] = {(value.__module__, _top(value))}
+        into.imports[name] = {(str(value.__module__), _top(value))}
     else:
         text, values = _source(value)
         into.definitions[name] = text.definitions[_top(value)]
