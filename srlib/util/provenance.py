@@ -9,7 +9,7 @@ import subprocess
 
 from srlib.util import paths
 
-PACKAGES = ("torch", "numpy", "pandas", "scikit-image", "pillow")
+PACKAGES = ("torch", "numpy", "pandas", "scikit-image", "pillow", "diffusers")
 
 
 def commit() -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from srlib.util import atomic, paths
-from srlib.util.code import Code
 from srlib.util.errors import unknown
 from srlib.workbook import plan, store
 from srlib.workbook.claims import VERDICTS
+from srlib.workbook.measure import CODE
 
 
 def notebooks() -> list[str]:
@@ -60,12 +60,12 @@ def digest(notebook: str, profile: str = "quick") -> str:
     """A digest of what a notebook's page depends on beside its measurements: its cells, its record, the code it uses."""
     cells = json.loads(locate(notebook).read_text())["cells"]
     text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    code, whole = Code(), plan.profile(profile)
-    roots = [*code.roots_in(text), "srlib.workbook.book:Book"]
+    whole = plan.profile(profile)
+    roots = [*CODE.roots_in(text), "srlib.workbook.book:Book"]
     record = [whole["notebooks"].get(notebook, {}), whole.get("groups", {})]
     prose = ["".join(cell["source"]) for cell in cells]
     tables = [atomic.sha256(path) for path in sorted(paths.PUBLISHED.glob("*.csv"))]
-    return store.digest({"cells": prose, "code": code.digest(roots), "record": record, "tables": tables})
+    return store.digest({"cells": prose, "code": CODE.digest(roots), "record": record, "tables": tables})
 
 
 def execute(notebook: str, out: str | Path = "", parameters: dict | None = None, *, progress: bool = True) -> dict:

@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,8 @@ from srlib.util import code, devices, provenance
 from srlib.util.sizes import Size, scaled_size
 from srlib.workbook import store
 
-LIBRARIES = ("torch", "numpy", "scikit-image", "pillow")  # that make numbers
+LIBRARIES = ("torch", "numpy", "scikit-image", "pillow", "diffusers")  # that make numbers
+CODE = code.Code()  # as it was when this process imported it, whatever is edited meanwhile
 # Definitions at which the search for the code behind a number stops: which models there are, and where files lie.
 STOP = ("srlib.models.catalogue", "srlib.weights.ours", "srlib.weights.released", "srlib.data", "srlib.util.paths")
 
@@ -57,25 +58,27 @@ class Lab:
             self.loaded[name] = weights.load(name, device=self.device)
         return self.loaded[name]
 
-    @cached_property
-    def code(self) -> code.Code:
-        return code.Code()
-
     def depends_on(self, functions: Iterable[Callable], models: Iterable[nn.Module] = ()) -> dict:
-        """The code behind a number, from its functions and the classes of the models' parts, and the libraries under it."""
+        """The code behind a number, from its functions and the classes of the models' parts, and the libraries under it.
+
+        outside: classes that are not this package's, a user's own decoder; their code is in the digest as well.
+        """
         kinds = {type(part) for model in models for part in model.modules()}
         inside = {kind for kind in kinds if kind.__module__.partition(".")[0] == "srlib"}
-        outside = {kind for kind in kinds - inside if kind.__module__.partition(".")[0] != "torch"}
-        roots = sorted({self.code.root(one) for one in (*functions, *inside)})
-        needs = {"roots": roots, "code": self.code.digest(roots, extra=sorted(outside, key=repr), stop=STOP)}
-        return needs | {"libraries": libraries()}
+        outside = sorted((kind for kind in kinds - inside if kind.__module__.partition(".")[0] != "torch"), key=repr)
+        roots = sorted({CODE.root(one) for one in (*functions, *inside)})
+        needs = {"roots": roots, "code": CODE.digest(roots, extra=outside, stop=STOP), "libraries": libraries()}
+        return needs | ({"outside": [kind.__qualname__ for kind in outside]} if outside else {})
 
-    def is_current(self, needs: dict) -> bool:
-        """Whether the code and the libraries of a measurement are still the same."""
-        try:
-            return needs["code"] == self.code.digest(needs["roots"], stop=STOP) and needs["libraries"] == libraries()
-        except (KeyError, ValueError):
-            return False
+
+def is_current(needs: dict) -> bool:
+    """Whether the code and the libraries of a measurement are still the same. Of a user's own classes nothing is known here:
+    then it is taken to be."""
+    try:
+        code_is_same = "outside" in needs or needs["code"] == CODE.digest(needs["roots"], stop=STOP)
+        return code_is_same and needs["libraries"] == libraries()
+    except (KeyError, ValueError):
+        return False
 
 
 @lru_cache(maxsize=1)
@@ -162,8 +165,8 @@ def unnamed(rows: list[dict]) -> list[dict]:
 class Request(ABC):
     """One measurement that can be asked for.
 
-    exclusive: whether it wants the machine to itself. job: measurements of one job of the batch graph share this name. form: one
-    more whenever the rows come to mean something else, so that older ones are not taken for them.
+    exclusive: whether it wants the machine to itself. job: measurements of one job of the batch graph share this name. form:
+    one more whenever the rows come to mean something else, so that older ones are not taken for them.
     """
 
     kind: str
@@ -251,7 +254,7 @@ class Quality(Request):
             "images": content(self.dataset, self.limit, self.scale),
             "arithmetic": arithmetic(model),
             **of_model(model),
-            **lab.depends_on([evaluate.score], [model]),
+            **lab.depends_on([evaluate.benchmark, files.read], [model]),
         }
 
     def take(self, lab: Lab) -> tuple[list[dict], None]:
@@ -408,7 +411,7 @@ class Enlarged(Request):
             "image": hash_of(photograph(self.dataset, self.image)),
             "arithmetic": arithmetic(model),
             **of_model(model),
-            **lab.depends_on([upscale, evaluate.make_pair], [model]),
+            **lab.depends_on([upscale, evaluate.make_pair, files.read], [model]),
         }
 
     def take(self, lab: Lab) -> tuple[list[dict], np.ndarray]:
@@ -544,7 +547,7 @@ class ProvidedLR(Request):
 
     def needs(self, lab: Lab) -> dict:
         images = [content(self.dataset, self.limit, scale) for scale in self.scales]
-        return {"scales": list(self.scales), "images": images, **lab.depends_on([resize.matlab])}
+        return {"scales": list(self.scales), "images": images, **lab.depends_on([resize.matlab, files.read])}
 
     def take(self, lab: Lab) -> tuple[list[dict], None]:
         compared, differing = 0, 0
