@@ -1,0 +1,120 @@
+"""Profiles say what each notebook is about, and every entry is checked."""
+
+import pytest
+
+from srlib.util import paths
+from srlib.workbook import plan
+from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, Quality, Time
+
+
+@pytest.mark.parametrize("name", plan.profiles())
+def test_every_record_of_every_profile_is_a_plan(name):
+    for notebook in plan.listed(name):
+        made = plan.plan(notebook, name)
+        assert made.profile == name
+        for blocks in made.blocks.values():
+            for block in blocks:
+                assert made.named(block) or notebook in ("bicubic_check",), notebook
+
+
+def test_every_listed_notebook_exists():
+    for notebook in plan.listed():
+        assert (paths.NOTEBOOKS / f"{notebook}.ipynb").is_file(), notebook
+
+
+def test_a_profile_takes_over_what_it_does_not_say():
+    quick, smoke = plan.plan("diif/table2", "quick"), plan.plan("diif/table2", "smoke")
+    assert quick.blocks["scores"][-1]["datasets"] == ["Set5", "Set14"]
+    assert smoke.blocks["scores"][-1]["datasets"] == ["Set5"]
+    assert smoke.limit == 1
+    assert quick.limit == 0  # of benchmark sets; the embedded photographs are no set
+    assert plan.plan("quickstart", "smoke").options["scale"] == 4.0
+    assert "train" not in plan.listed("paper")
+
+
+def test_a_notebook_that_no_profile_lists_has_an_empty_plan():
+    made = plan.plan("my/own", "quick", {"models": ["bicubic"]})
+    assert made.models == ("bicubic",)
+    assert not any(made.blocks.values())
+
+
+def test_changes_are_set_in_every_block():
+    made = plan.plan("diinn/tables", "quick", {"datasets": ["B100"], "limit": 2, "models": ["bicubic"]})
+    assert [block["datasets"] for block in made.blocks["scores"]] == [["B100"]] * 3
+    assert made.limit == 2
+    assert made.models == ("bicubic",)
+    assert plan.plan("diinn/tables").blocks["scores"][0]["datasets"] != ["B100"]  # the profile is as it was
+    assert plan.plan("diinn/table4", changes={"repeats": 9}).blocks["times"][0]["repeats"] == 9
+    assert plan.plan("quickstart", changes={"image": "chelsea"}).options["image"] == "chelsea"
+    assert plan.plan("diif/table2", files=["a.pth"]).models[-1] == "a.pth"
+
+
+@pytest.mark.parametrize(
+    "notebook, changes, says",
+    [
+        ("diif/table2", {"dataset": ["Set5"]}, "unknown parameter of diif/table2 'dataset'; nearest: datasets"),
+        ("diif/table2", {"models": "metods"}, "unknown group of models 'metods'; nearest: methods"),
+        ("diif/table2", {"datasets": "Set5"}, "datasets is a list"),
+        ("quickstart", {"scale": "big"}, "scale is a float"),
+        ("quickstart", {"repeats": 3}, "has no repeats to change"),
+        ("diif/table2", {"scores": [{"protocl": "diinn"}]}, "unknown entry in scores of diif/table2 'protocl'"),
+    ],
+)
+def test_what_is_not_known_is_refused(notebook, changes, says):
+    with pytest.raises(ValueError, match=says):
+        plan.plan(notebook, "quick", changes)
+
+
+def test_an_unknown_profile_names_the_nearest():
+    with pytest.raises(ValueError, match="unknown profile 'quik'; nearest: quick"):
+        plan.profile("quik")
+
+
+def test_a_profile_with_an_unknown_entry_is_refused(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("profile: own\nlike: quick\nnotebok: {}\n")
+    with pytest.raises(ValueError, match="notebok: no such entry"):
+        plan.profile(path)
+
+
+def test_a_profile_of_ones_own(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("profile: own\nlike: quick\nnotebooks:\n  mine: {models: [bicubic]}\n  train: {skip: true}\n")
+    assert plan.plan("mine", path).models == ("bicubic",)
+    assert "train" not in plan.listed(path)
+
+
+def test_requests_are_of_what_is_at_hand(set5):
+    lab = Lab()
+    made = list(
+        plan.requests(plan.plan("diif/table2", "quick", {"models": ["bicubic", "compact-x3", "rdn-liif"]}), lab)
+    )
+    assert {(r.model, r.dataset) for r in made if r.dataset != "embedded"} == {
+        ("bicubic", "Set5"),
+        ("compact-x3", "Set5"),
+    }
+    assert {r.scale for r in made if r.model == "compact-x3"} == {3.0}
+    assert all(isinstance(r, Quality) for r in made)
+    assert {r.limit for r in made if r.dataset == "embedded"} == {3}
+
+
+def test_networks_with_fixed_scales_are_left_out_where_the_protocol_does_not_suit_them(set5):
+    plans = plan.plan("diinn/tables", "quick", {"models": ["compact-x2"]})
+    assert list(plan.requests(plans, Lab())) == []
+
+
+def test_every_kind_of_block_gives_its_requests():
+    lab = Lab()
+    kinds = {type(r) for r in plan.requests(plan.plan("diif/table3", "smoke"), lab)}
+    assert {Count, Time} < kinds
+    pictures = list(plan.requests(plan.plan("diinn/figure4", "smoke", {"models": ["bicubic"]}), lab))
+    assert [(type(r), r.scale) for r in pictures] == [(Enlarged, 2.0), (Enlarged, 6.283185307179586)]
+    drawings = list(plan.requests(plan.plan("idm/sampling", "smoke", {"models": ["bicubic"]}), lab))
+    assert {type(r) for r in drawings} == {Drawn}
+
+
+def test_jobs_are_of_one_model_set_and_protocol(set5):
+    plans = [plan.plan("diif/table2", "quick", {"models": ["bicubic"]}), plan.plan("bicubic_check", "quick")]
+    jobs = plan.jobs(plans, Lab())
+    assert [r.scale for r in jobs["bicubic on Set5, benchmark-y"] if isinstance(r, Quality)] == [2, 3, 4, 6, 8]
+    assert {r.scale for r in jobs["bicubic on Set5, diinn"]} == {2, 3, 4}
