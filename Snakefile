@@ -1,51 +1,68 @@
-# One rule per notebook of a profile (profiles/*.yaml). Run it through make: `make reproduce PROFILE=quick`.
-# A notebook is run again when it, its parameters, srlib, the shipped weights or the data sets at hand have changed.
-import json
-import os
-import sys
-from pathlib import Path
-
-if "notebooks" not in config:
-    sys.exit("choose a profile: snakemake --configfile profiles/quick.yaml")
+# The batch: what is missing is measured first, each measurement a job of its own; then come the notebooks, which only read.
+# `srlib reproduce PROFILE` writes the plan that is the configuration here, and calls Snakemake. The same graph runs
+#   on a laptop                  --cores all
+#   on several GPUs              --cores all --resources gpu=4        one device a job
+#   on a Slurm cluster           --executor slurm --jobs 20 --default-resources slurm_account=... runtime=120 mem_mb=16000
+# Names of files and of code are digests, so nothing here looks at the times of files.
+if "jobs" not in config:
+    raise WorkflowError("Snakemake needs a plan here; `srlib reproduce PROFILE` writes one and runs it")
 
 RESULTS = f"results/{config['profile']}"
-SOURCES = sorted(map(str, Path("srlib").rglob("*.py"))) + sorted(map(str, Path("srlib/published").glob("*.csv")))
-WEIGHTS = sorted(map(str, Path("data/weights").glob("*.safetensors")))
-DATA = Path(os.environ.get("SRLIB_DATA") or "data")
-SETS = {
-    str(folder.relative_to(DATA)): len(list(folder.iterdir()))
-    for pattern in ("benchmark/*/HR", "benchmark/*/LR_bicubic/*", "DIV2K_*", "train/*")
-    for folder in sorted(DATA.glob(pattern))
-    if folder.is_dir()
-}
-NOTEBOOKS = {name: parameters or {} for name, parameters in config["notebooks"].items()}
+JOBS = config["jobs"]  # what is missing
+NOTEBOOKS = config["notebooks"]
+ALONE = workflow.resource_settings.cores or 1  # a cluster gives a node of its own instead
+
+if workflow.is_main_process and not workflow.dryrun:
+    from snakemake.logging import logger
+
+    from srlib.workbook import progress
+
+    progress.show(logger, {key: job["seconds"] for key, job in JOBS.items()})
+
+
+localrules:
+    all,
 
 
 rule all:
     input:
-        [f"{RESULTS}/{name}/run.json" for name in NOTEBOOKS],
+        expand(f"{RESULTS}/{{notebook}}/run.json", notebook=NOTEBOOKS),
 
 
-for NAME, PARAMETERS in NOTEBOOKS.items():
+rule measure:
+    output:
+        # only says that the job is done: measurements are files of the store, and survive a job that fails
+        temp(touch(f"{RESULTS}/.jobs/{{key}}.done")),
+    log:
+        f"{RESULTS}/.jobs/{{key}}.log",
+    message:
+        "{params.label}"
+    params:
+        label=lambda wildcards: JOBS[wildcards.key]["label"],
+        plan=f"{RESULTS}/plan.json",
+    threads: lambda wildcards: ALONE if JOBS[wildcards.key]["alone"] else 1
+    resources:
+        gpu=config["gpu"],
+        slurm_extra=lambda wildcards: "--exclusive" if JOBS[wildcards.key]["alone"] else "",
+    shell:
+        "{config[command]} measure {wildcards.key:q} --plan {params.plan:q} > {log:q} 2>&1"
 
-    rule:
-        name:
-            NAME
-        input:
-            notebook=f"notebooks/{NAME}.ipynb",
-            sources=SOURCES,
-            weights=WEIGHTS,
-            # the page of claims reads what the other notebooks concluded
-            others=[f"{RESULTS}/{other}/run.json" for other in NOTEBOOKS if NAME == "claims" and other != NAME],
-        output:
-            f"{RESULTS}/{NAME}/run.json",
-        # Each notebook has the machine to itself: it measures time, and torch uses all cores anyway.
-        threads: workflow.cores
-        params:
-            notebook=NAME,
-            out=f"{RESULTS}/{NAME}",
-            parameters=json.dumps(PARAMETERS),
-            data=json.dumps(SETS),  # a data set that has come or gone
-            python=sys.executable,
-        shell:
-            "{params.python:q} -m srlib run {params.notebook} --out {params.out} --json {params.parameters:q}"
+
+rule notebook:
+    input:
+        lambda wildcards: [f"{RESULTS}/.jobs/{key}.done" for key in NOTEBOOKS[wildcards.notebook]["needs"] if key in JOBS],
+        lambda wildcards: [f"{RESULTS}/{name}/run.json" for name in NOTEBOOKS[wildcards.notebook]["after"]],
+    output:
+        f"{RESULTS}/{{notebook}}/run.json",
+    log:
+        f"{RESULTS}/.jobs/{{notebook}}.log",
+    message:
+        "notebook {wildcards.notebook}"
+    params:
+        digest=lambda wildcards: NOTEBOOKS[wildcards.notebook]["digest"],  # run again when this changes
+        plan=f"{RESULTS}/plan.json",
+    retries: 0  # what fails here fails again
+    resources:
+        gpu=config["gpu"],
+    shell:
+        "{config[command]} run {wildcards.notebook:q} --plan {params.plan:q} > {log:q} 2>&1"

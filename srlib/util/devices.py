@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import platform
 import re
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import torch
 
 
@@ -48,3 +54,50 @@ def machine(device: torch.device | str = "cpu") -> dict:
     name = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
     kind = name[1].strip() if name else platform.processor() or platform.machine()
     return {"device": f"{kind}, {torch.backends.cpu.get_cpu_capability()}", "threads": cores()}
+
+
+@contextlib.contextmanager
+def one_gpu() -> Iterator[str | None]:
+    """A GPU of this machine for this process alone, so that jobs side by side share none; None where there is no GPU.
+
+    Enter it before anything has touched CUDA, torch.cuda.is_available() included. It waits until one of
+    CUDA_VISIBLE_DEVICES (of all, if that is not set) is free and leaves only that one in the variable. Its lock, a file
+    in the temporary folder, ends with the process, however that ends. Processes of one user see each other's locks; under
+    Slurm those of one Slurm job, as Slurm counts the devices of each job from 0.
+    """
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    listed = given.split(",") if given is not None else map(str, range(torch.cuda.device_count()))
+    devices = [name.strip() for name in listed if name.strip() not in ("", "-1")]
+    if not devices:
+        yield None
+        return
+    user = os.getuid() if os.name == "posix" else ""
+    prefix = f"srlib-gpu-{user}-{os.environ.get('SLURM_JOB_ID', '')}-"
+    locks = {
+        name: filelock.FileLock(Path(tempfile.gettempdir(), f"{prefix}{name.replace('/', '-')}.lock"))
+        for name in devices
+    }
+    name = take_free(locks)
+    try:
+        os.environ["CUDA_VISIBLE_DEVICES"] = name
+        yield name
+    finally:
+        if given is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = given
+        locks[name].release()
+
+
+def take_free(locks: dict[str, filelock.FileLock], pause: float = 0.5) -> str:
+    """Take the first lock that is free and give its name; look again every `pause` seconds while none is."""
+    told = False
+    while True:
+        for name, lock in locks.items():
+            with contextlib.suppress(filelock.Timeout):
+                lock.acquire(blocking=False)
+                return name
+        if not told:
+            logging.getLogger(__name__).warning("waiting for a free GPU of %s", ", ".join(locks))
+            told = True
+        time.sleep(pause)

@@ -1,0 +1,229 @@
+"""The batch graph, as srlib/workbook/batch.py runs it: on this machine, and on a Slurm cluster that tests/slurm plays."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from srlib.util.paths import ROOT
+
+SLURM = Path(__file__).parents[1] / "slurm"
+RUN = """
+import sys
+from pathlib import Path
+from srlib.workbook import batch
+sys.exit(batch.run(Path(sys.argv[1]), sys.argv[2:], Path.cwd()))
+"""
+
+pytest.importorskip("snakemake")
+
+
+class Batch:
+    """A small plan in a folder of its own: four jobs of quality, two of time, three notebooks."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self.gpu = 0
+        self.digests = {"diif/table1": "1", "table2": "1", "claims": "1"}
+
+    def plan(self) -> Path:
+        """Write the plan of what is missing."""
+        jobs = {
+            f"quality-{model}-{name}": {
+                "label": f"{model} on {name}",
+                "seconds": 2.0,
+                "alone": False,
+                "measurements": [f"{model}-{name}-{scale}" for scale in (2, 3)],
+            }
+            for model in ("liif", "diif")
+            for name in ("Set5", "Set14")
+        }
+        for model in ("liif", "diif"):
+            jobs[f"time-{model}"] = {
+                "label": f"time of {model}",
+                "seconds": 1.0,
+                "alone": True,
+                "measurements": [f"time-{model}"],
+            }
+        needs = {"diif/table1": [key for key in jobs if "Set5" in key], "table2": list(jobs), "claims": []}
+        after = {"claims": ["diif/table1", "table2"]}
+        plan = {
+            "profile": "tiny",
+            "command": f"{sys.executable} {SLURM / 'job.py'}",
+            "gpu": self.gpu,
+            "jobs": {key: job for key, job in jobs.items() if set(job["measurements"]) - self.measured()},
+            "notebooks": {
+                name: {"needs": needs[name], "after": after.get(name, []), "digest": digest}
+                for name, digest in self.digests.items()
+            },
+        }
+        path = self.folder / "results" / "tiny" / "plan.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(plan))
+        return path
+
+    def start(self, *options: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", RUN, self.plan(), *options]
+        # as a session of its own, so that a signal can go to all of it, as from a terminal
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def run(self, *options: str) -> tuple[int, str]:
+        """Run to the end; gives the exit code and what was shown."""
+        process = self.start(*options)
+        shown = process.communicate()[1]
+        return process.returncode, shown
+
+    def measured(self) -> set[str]:
+        return {file.stem for file in (self.folder / "results" / "measurements").glob("*.json")}
+
+    def log(self) -> list[dict]:
+        """What the jobs noted so far."""
+        file = self.folder / "log.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def measurements(self) -> list[str]:
+        """What was measured, in order, again if it was measured again."""
+        return [note["digest"] for note in self.log() if note["event"] == "measured"]
+
+    def ran(self) -> list[str]:
+        """Names of the jobs that ended well."""
+        return [note["name"] for note in self.log() if note["event"] == "end"]
+
+    def overlaps(self, name: str) -> list[str]:
+        """Which other jobs ran while the named one did."""
+        times = {}
+        for note in self.log():
+            times.setdefault(note["name"], {})[note["event"]] = note["time"]
+        mine = times.pop(name)
+        return [other for other, its in times.items() if its["start"] < mine["end"] and mine["start"] < its["end"]]
+
+
+@pytest.fixture
+def batch(tmp_path, monkeypatch):
+    return Batch(tmp_path)
+
+
+ALL = {f"{model}-{name}-{scale}" for model in ("liif", "diif") for name in ("Set5", "Set14") for scale in (2, 3)}
+ALL |= {"time-liif", "time-diif"}
+
+
+def test_on_one_machine(batch):
+    """One run after another, each looking at what the ones before left."""
+    (batch.folder / "fail-quality-diif-Set5").touch()
+    code, shown = batch.run("--cores", "2")
+    assert code == 1
+    assert (
+        "failed: diif on Set5; its log results/tiny/.jobs/quality-diif-Set5.log ends:\n    quality-diif-Set5 failed"
+        in shown
+    )
+    assert batch.measured() == ALL - {"diif-Set5-3"}, "all others, and what the failed one had measured"
+    assert "table2" not in batch.ran()
+
+    code, shown = batch.run("--cores", "2")
+    assert code == 0
+    assert "4 of 4 done" in shown
+    assert sorted(batch.measurements()) == sorted(ALL), "nothing was measured twice"
+    assert batch.ran()[-1] == "claims", "which reads what the others concluded"
+
+    before = len(batch.log())
+    code, shown = batch.run("--cores", "2")
+    assert code == 0
+    assert "Nothing to be done" in shown
+    assert len(batch.log()) == before
+
+    batch.digests["table2"] = "2"
+    batch.run("--cores", "2")
+    assert batch.ran()[-2:] == ["table2", "claims"]
+
+
+def test_a_timing_has_the_machine_to_itself(batch):
+    batch.run("--cores", "3")
+    threads = {note["name"]: note["threads"] for note in batch.log()}
+    assert threads["time-liif"] == "3"
+    assert threads["quality-liif-Set5"] == "1"
+    assert batch.overlaps("time-liif") == []
+    assert batch.overlaps("time-diif") == []
+
+
+def test_one_job_a_gpu(batch):
+    batch.gpu = 1
+    batch.run("--cores", "4", "--resources", "gpu=1")
+    assert batch.measured() == ALL
+    assert not any(batch.overlaps(name) for name in batch.ran())
+
+
+def test_ctrl_c_ends_the_jobs_and_the_next_run_goes_on(batch):
+    (batch.folder / "hold-quality-liif-Set5").touch()
+    process = batch.start("--cores", "2")
+    wait_for(lambda: "liif-Set5-2" in batch.measured())
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    assert "quality-liif-Set5" not in batch.ran()
+    (batch.folder / "hold-quality-liif-Set5").unlink()
+    assert batch.run("--cores", "2")[0] == 0
+    assert sorted(batch.measurements()) == sorted(ALL), "nothing was measured twice"
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def slurm(batch):
+    """The same, with Slurm's commands in the path."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    commands, state = batch.folder / "bin", batch.folder / "slurm"
+    commands.mkdir()
+    state.mkdir()
+    for name in ("sbatch", "srun", "sacct", "scancel", "sinfo", "scontrol"):
+        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {SLURM / "standin.py"} {name} "$@"\n')
+        (commands / name).chmod(0o755)
+    batch.environment |= {"PATH": f"{commands}:{os.environ['PATH']}", "STANDIN": str(state)}
+    return batch
+
+
+def asked(slurm: Batch, job: str) -> list[dict]:
+    """What sbatch was asked for a job, each time."""
+    calls = sorted((slurm.folder / "slurm").glob("*.json"), key=lambda file: int(file.stem))
+    calls = [json.loads(file.read_text()) | {"number": file.stem} for file in calls]
+    return [call for call in calls if call["comment"].endswith(f"_{job}")]
+
+
+def test_on_a_slurm_cluster(slurm):
+    """One job fails and is tried again; one is killed while it runs and is tried again."""
+    slurm.gpu = 1
+    slurm.digests = {"table2": "1"}
+    (slurm.folder / "fail-quality-diif-Set5").touch()
+    (slurm.folder / "hold-quality-liif-Set5").touch()
+    cluster = ("--executor", "slurm", "--jobs", "8", "--slurm-init-seconds-before-status-checks", "4")
+    process = slurm.start(*cluster, "--retries", "2", "--default-resources", "mem_mb=100", "runtime=5")
+    wait_for(lambda: "liif-Set5-2" in slurm.measured())
+    subprocess.run(
+        [slurm.folder / "bin" / "scancel", asked(slurm, "quality-liif-Set5")[0]["number"]],
+        env=slurm.environment,
+        check=True,
+    )
+    (slurm.folder / "hold-quality-liif-Set5").unlink()
+    shown = process.communicate()[1]
+    assert process.returncode == 0, shown
+    assert sorted(slurm.measurements()) == sorted(ALL), "nothing was measured twice"
+    assert len(asked(slurm, "quality-diif-Set5")) == 2, "failed, then done"
+    assert len(asked(slurm, "quality-liif-Set5")) == 2, "killed, then done"
+    assert len(asked(slurm, "quality-diif-Set14")) == 1
+    assert "SLURM status is: 'CANCELLED'" in shown
+    quality, timing = asked(slurm, "quality-diif-Set14")[0], asked(slurm, "time-diif")[0]
+    assert (quality["gpus"], quality["cpus_per_task"], quality["exclusive"]) == (1, 1, False)
+    assert timing["exclusive"]
+    assert slurm.overlaps("time-diif") == []
+    assert slurm.ran()[-1] == "table2"
