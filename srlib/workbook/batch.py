@@ -22,17 +22,22 @@ FLAGS = (
 )
 
 
-def run(plan: Path, options: Sequence[str] = (), directory: Path = ROOT) -> int:
-    """Run a plan and give Snakemake's exit code; what is done stays done, however this ends.
+def command(plan: Path, options: Sequence[str] = (), directory: Path = ROOT) -> list[str]:
+    """The command that runs a plan.
 
-    options: Snakemake's own; without any that say where to run, on all cores and GPUs of this machine.
+    options: Snakemake's own; without any that say where to run, all cores and GPUs of this machine do.
     directory: where `results` lies.
     """
     where = [] if {"--executor", "--cores", "-c", "--jobs", "-j"} & set(options) else ["--cores", "all"]
     if "--executor" not in options and "--resources" not in options:
         where += ["--resources", f"gpu={torch.cuda.device_count()}"]
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", directory]
-    process = subprocess.Popen([*command, "--configfile", plan, *FLAGS, *where, *options])
+    files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory), "--configfile", str(plan)]
+    return [sys.executable, "-m", "snakemake", *files, *FLAGS, *where, *options]
+
+
+def run(plan: Path, options: Sequence[str] = (), directory: Path = ROOT) -> int:
+    """Run a plan, as `command` says, and give Snakemake's exit code; what is done stays done, however this ends."""
+    process = subprocess.Popen(command(plan, options, directory))
     while True:
         try:
             return process.wait()

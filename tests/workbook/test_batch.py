@@ -11,15 +11,9 @@ from pathlib import Path
 import pytest
 
 from srlib.util.paths import ROOT
+from srlib.workbook import batch
 
 SLURM = Path(__file__).parents[1] / "slurm"
-RUN = """
-import sys
-from pathlib import Path
-from srlib.workbook import batch
-sys.exit(batch.run(Path(sys.argv[1]), sys.argv[2:], Path.cwd()))
-"""
-
 pytest.importorskip("snakemake")
 
 
@@ -68,8 +62,8 @@ class Batch:
         path.write_text(json.dumps(plan))
         return path
 
-    def start(self, *options: str) -> subprocess.Popen:
-        command = [sys.executable, "-c", RUN, self.plan(), *options]
+    def start(self, *options: str, command: list | None = None) -> subprocess.Popen:
+        command = command or batch.command(self.plan(), options, self.folder)
         # as a session of its own, so that a signal can go to all of it, as from a terminal
         return subprocess.Popen(
             command, cwd=self.folder, env=self.environment, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -107,7 +101,7 @@ class Batch:
 
 
 @pytest.fixture
-def batch(tmp_path, monkeypatch):
+def tiny(tmp_path):
     return Batch(tmp_path)
 
 
@@ -115,61 +109,58 @@ ALL = {f"{model}-{name}-{scale}" for model in ("liif", "diif") for name in ("Set
 ALL |= {"time-liif", "time-diif"}
 
 
-def test_on_one_machine(batch):
+def test_on_one_machine(tiny):
     """One run after another, each looking at what the ones before left."""
-    (batch.folder / "fail-quality-diif-Set5").touch()
-    code, shown = batch.run("--cores", "2")
+    (tiny.folder / "fail-quality-diif-Set5").touch()
+    code, shown = tiny.run("--cores", "2")
     assert code == 1
     assert (
         "failed: diif on Set5; its log results/tiny/.jobs/quality-diif-Set5.log ends:\n    quality-diif-Set5 failed"
         in shown
     )
-    assert batch.measured() == ALL - {"diif-Set5-3"}, "all others, and what the failed one had measured"
-    assert "table2" not in batch.ran()
+    assert tiny.measured() == ALL - {"diif-Set5-3"}, "all others, and what the failed one had measured"
+    assert "table2" not in tiny.ran()
 
-    code, shown = batch.run("--cores", "2")
+    code, shown = tiny.run("--cores", "2")
     assert code == 0
     assert "4 of 4 done" in shown
-    assert sorted(batch.measurements()) == sorted(ALL), "nothing was measured twice"
-    assert batch.ran()[-1] == "claims", "which reads what the others concluded"
+    assert sorted(tiny.measurements()) == sorted(ALL), "nothing was measured twice"
+    assert tiny.ran()[-1] == "claims", "which reads what the others concluded"
 
-    before = len(batch.log())
-    code, shown = batch.run("--cores", "2")
+    threads = {note["name"]: note["threads"] for note in tiny.log()}
+    assert (threads["time-liif"], threads["quality-liif-Set5"]) == ("2", "1")
+    assert tiny.overlaps("time-liif") == [], "a timing has the machine to itself"
+
+    before = len(tiny.log())
+    code, shown = tiny.run("--cores", "2")
     assert code == 0
     assert "Nothing to be done" in shown
-    assert len(batch.log()) == before
+    assert len(tiny.log()) == before
 
-    batch.digests["table2"] = "2"
-    batch.run("--cores", "2")
-    assert batch.ran()[-2:] == ["table2", "claims"]
-
-
-def test_a_timing_has_the_machine_to_itself(batch):
-    batch.run("--cores", "3")
-    threads = {note["name"]: note["threads"] for note in batch.log()}
-    assert threads["time-liif"] == "3"
-    assert threads["quality-liif-Set5"] == "1"
-    assert batch.overlaps("time-liif") == []
-    assert batch.overlaps("time-diif") == []
+    tiny.digests["table2"] = "2"
+    tiny.run("--cores", "2")
+    assert tiny.ran()[-2:] == ["table2", "claims"]
 
 
-def test_one_job_a_gpu(batch):
-    batch.gpu = 1
-    batch.run("--cores", "4", "--resources", "gpu=1")
-    assert batch.measured() == ALL
-    assert not any(batch.overlaps(name) for name in batch.ran())
+def test_one_job_a_gpu(tiny):
+    tiny.gpu = 1
+    tiny.run("--cores", "4", "--resources", "gpu=1")
+    assert tiny.measured() == ALL
+    assert not any(tiny.overlaps(name) for name in tiny.ran())
 
 
-def test_ctrl_c_ends_the_jobs_and_the_next_run_goes_on(batch):
-    (batch.folder / "hold-quality-liif-Set5").touch()
-    process = batch.start("--cores", "2")
-    wait_for(lambda: "liif-Set5-2" in batch.measured())
+def test_ctrl_c_ends_the_jobs_and_the_next_run_goes_on(tiny):
+    (tiny.folder / "hold-quality-liif-Set5").touch()
+    line = "import sys, pathlib; from srlib.workbook import batch; batch.run(pathlib.Path(sys.argv[1]), ['--cores', '2'], '.')"
+    process = tiny.start(command=[sys.executable, "-c", line, tiny.plan()])
+    wait_for(lambda: "liif-Set5-2" in tiny.measured())
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate()
-    assert "quality-liif-Set5" not in batch.ran()
-    (batch.folder / "hold-quality-liif-Set5").unlink()
-    assert batch.run("--cores", "2")[0] == 0
-    assert sorted(batch.measurements()) == sorted(ALL), "nothing was measured twice"
+    shown = process.communicate()[1]
+    assert "batch.py" not in shown, "no traceback of ours"
+    assert "quality-liif-Set5" not in tiny.ran()
+    (tiny.folder / "hold-quality-liif-Set5").unlink()
+    assert tiny.run("--cores", "2")[0] == 0
+    assert sorted(tiny.measurements()) == sorted(ALL), "nothing was measured twice"
 
 
 def wait_for(condition) -> None:
@@ -180,17 +171,17 @@ def wait_for(condition) -> None:
 
 
 @pytest.fixture
-def slurm(batch):
+def slurm(tiny):
     """The same, with Slurm's commands in the path."""
     pytest.importorskip("snakemake_executor_plugin_slurm")
-    commands, state = batch.folder / "bin", batch.folder / "slurm"
+    commands, state = tiny.folder / "bin", tiny.folder / "slurm"
     commands.mkdir()
     state.mkdir()
     for name in ("sbatch", "srun", "sacct", "scancel", "sinfo", "scontrol"):
         (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {SLURM / "standin.py"} {name} "$@"\n')
         (commands / name).chmod(0o755)
-    batch.environment |= {"PATH": f"{commands}:{os.environ['PATH']}", "STANDIN": str(state)}
-    return batch
+    tiny.environment |= {"PATH": f"{commands}:{os.environ['PATH']}", "STANDIN": str(state)}
+    return tiny
 
 
 def asked(slurm: Batch, job: str) -> list[dict]:
