@@ -1,15 +1,33 @@
-"""Runs a plan with Snakemake: measurements first, then the notebooks that read them."""
+"""The batch: what a profile still lacks is measured job by job with Snakemake, then come the notebooks, which only read.
+
+`prepare` writes the plan, results/{profile}/plan.json, which is Snakemake's configuration; each of its jobs calls `measure_job`
+or `run_notebook` in a process of its own.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
+from srlib.util import atomic, devices, paths
+from srlib.util.errors import unknown
 from srlib.util.paths import ROOT
+from srlib.workbook import execute, measure, plan, store
+from srlib.workbook.measure import Lab, Request
+
+KINDS = {kind.__name__: kind for kind in Request.__subclasses__()}
+UNKNOWN_SECONDS = 10.0  # of a job whose like has not been measured yet
 
 FLAGS = (
     # what a job depends on is in the plan, as digests: times of files say nothing
@@ -22,7 +40,7 @@ FLAGS = (
 )
 
 
-def command(plan: Path, options: Sequence[str] = (), directory: Path = ROOT) -> list[str]:
+def command(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT) -> list[str]:
     """The command that runs a plan.
 
     options: Snakemake's own; without any that say where to run, all cores and GPUs of this machine do.
@@ -31,13 +49,137 @@ def command(plan: Path, options: Sequence[str] = (), directory: Path = ROOT) -> 
     where = [] if {"--executor", "--cores", "-c", "--jobs", "-j"} & set(options) else ["--cores", "all"]
     if "--executor" not in options and "--resources" not in options:
         where += ["--resources", f"gpu={torch.cuda.device_count()}"]
-    files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory), "--configfile", str(plan)]
+    files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory), "--configfile", str(plan_file)]
     return [sys.executable, "-m", "snakemake", *files, *FLAGS, *where, *options]
 
 
-def run(plan: Path, options: Sequence[str] = (), directory: Path = ROOT) -> int:
+def prepare(profile: str | Path, device: str = "auto") -> Path:
+    """Write the plan of a profile: the jobs of what is missing, and what each notebook waits for. ValueError for no profile."""
+    lab = Lab(devices.choose_device(device))
+    whole = plan.profile(profile)
+    plans = {name: plan.plan(name, profile) for name in plan.listed(profile)}
+    jobs, expected = {}, expectations()
+    needs: dict[str, list[str]] = {name: [] for name in plans}
+    names: dict[str, list[str]] = {name: [] for name in plans}
+    owners: dict[str, list[str]] = {}
+    for name, one in plans.items():
+        for label, requests in plan.jobs([one], lab).items():
+            owners.setdefault(label, []).append(name)
+            names[name] += sorted(store.digest(r.named(lab)) for r in requests if not r.exclusive)
+    for label, requests in tqdm(
+        plan.jobs(list(plans.values()), lab).items(), desc="looking for what is missing", leave=False
+    ):
+        key = key_of(label)
+        for name in owners[label]:
+            needs[name].append(key)
+        if missing := [request for request in requests if request.find(lab) is None]:
+            jobs[key] = {
+                "label": label,
+                "seconds": sum(
+                    expected.get((r.kind, r.about().get("model")), expected.get((r.kind, None), UNKNOWN_SECONDS))
+                    for r in missing
+                ),
+                "alone": any(request.exclusive for request in missing),
+                "requests": [encode(request) for request in missing],
+            }
+    others = {name: [other for other in plans if other != name] for name, one in plans.items() if one.after_all}
+    content = {
+        "profile": whole["profile"],
+        "from": str(profile),
+        "device": device,
+        "command": f"{sys.executable} -m srlib",
+        "gpu": int(lab.device.type == "cuda"),
+        "jobs": jobs,
+        "notebooks": {
+            name: {
+                "needs": needs[name],
+                "after": others.get(name, []),
+                "digest": store.digest({"page": execute.digest(name, profile), "measurements": names[name]}),
+            }
+            for name in plans
+        },
+    }
+    path = paths.RESULTS / whole["profile"] / "plan.json"
+    atomic.write_json(path, content)
+    return path
+
+
+def key_of(label: str) -> str:
+    """A job's label as a file's name."""
+    return f"{re.sub(r'[^A-Za-z0-9]+', '-', label).strip('-')}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
+
+
+def encode(request: Request) -> dict:
+    return {"kind": type(request).__name__, **dataclasses.asdict(request)}
+
+
+def decode(said: dict) -> Request:
+    values = {name: plan.pairs(value) if isinstance(value, list) else value for name, value in said.items()}
+    return KINDS[values.pop("kind")](**values)
+
+
+def expectations() -> dict[tuple[str, str | None], float]:
+    """Seconds that measurements took so far, the median by kind and model, and by kind alone (model None)."""
+    took: dict[tuple[str, str | None], list[float]] = {}
+    for path in store.files():
+        for kept in store.sound(path):
+            for model in (kept.about.get("model"), None):
+                took.setdefault((kept.kind, model), []).append(kept.origin["seconds"])
+    return {key: statistics.median(seconds) for key, seconds in took.items()}
+
+
+def read(path: Path) -> dict:
+    """A plan. ValueError if it is none."""
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: no plan ({error}); srlib reproduce writes one") from error
+
+
+def measure_job(key: str, path: Path) -> list[str]:
+    """Measure what one job of a plan lacks, on a GPU of its own where there are any; the names of what was measured."""
+    content = read(path)
+    if key not in content["jobs"]:
+        raise unknown("job", key, list(content["jobs"]))
+    with devices.one_gpu():
+        lab = Lab(devices.choose_device(content["device"]))
+        return take([decode(said) for said in content["jobs"][key]["requests"]], lab)
+
+
+def measure_missing(profile: str | Path, notebook: str = "", only: str = "", device: str = "auto") -> list[str]:
+    """Measure what a profile, or one notebook of it, lacks, here and now, one after the other; the names of what was measured.
+
+    only: those jobs alone whose label has this in it. ValueError for unknown names.
+    """
+    listed = plan.listed(profile)
+    if notebook and notebook not in listed:
+        raise unknown("notebook", notebook, listed)
+    lab = Lab(devices.choose_device(device))
+    plans = [plan.plan(name, profile) for name in ([notebook] if notebook else listed)]
+    jobs = {label: requests for label, requests in plan.jobs(plans, lab).items() if only in label}
+    return take([request for requests in jobs.values() for request in requests], lab)
+
+
+def take(requests: Iterable[Request], lab: Lab) -> list[str]:
+    """Ask for measurements with a progress bar; the names of those that were not in the store."""
+    with tqdm(list(requests), desc="measuring") as bar:
+        for request in bar:
+            bar.set_postfix_str(request.job)
+            request.ask(lab)
+    return lab.measured
+
+
+def run_notebook(name: str, path: Path) -> dict:
+    """Run one notebook of a plan, which may only read measurements; run.json's content."""
+    content = read(path)
+    os.environ[measure.ONLY_READ] = "1"
+    parameters = {"profile": content["from"], "device": content["device"]}
+    return execute.execute(name, paths.RESULTS / content["profile"] / name, parameters, progress=False)
+
+
+def run(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT) -> int:
     """Run a plan, as `command` says, and give Snakemake's exit code; what is done stays done, however this ends."""
-    process = subprocess.Popen(command(plan, options, directory))
+    process = subprocess.Popen(command(plan_file, options, directory))
     while True:
         try:
             return process.wait()

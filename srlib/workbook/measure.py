@@ -23,7 +23,7 @@ from srlib import cost, data, evaluate, weights
 from srlib.imaging import files, metrics, render, resize
 from srlib.imaging.upscale import upscale
 from srlib.models.base import Sampling, SRModel
-from srlib.models.catalogue import build
+from srlib.models.catalogue import ModelName, build
 from srlib.models.diffusion import Diffusion
 from srlib.util import code, devices, provenance
 from srlib.util.sizes import Size, scaled_size
@@ -31,6 +31,7 @@ from srlib.workbook import store
 
 LIBRARIES = ("torch", "numpy", "scikit-image", "pillow", "diffusers")  # that make numbers
 CODE = code.Code()  # as it was when this process imported it, whatever is edited meanwhile
+ONLY_READ = "SRLIB_ONLY_READ"  # the environment variable that forbids measuring
 # Definitions at which the search for the code behind a number stops: which models there are, and where files lie.
 STOP = ("srlib.models.catalogue", "srlib.weights.ours", "srlib.weights.released", "srlib.data", "srlib.util.paths")
 
@@ -47,7 +48,7 @@ class Lab:
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    only_read: bool = field(default_factory=lambda: os.environ.get("SRLIB_ONLY_READ", "") not in ("", "0"))
+    only_read: bool = field(default_factory=lambda: os.environ.get(ONLY_READ, "") not in ("", "0"))
     loaded: dict[str, SRModel] = field(default_factory=dict)
     measured: list[str] = field(default_factory=list)
     used: dict[str, store.Kept] = field(default_factory=dict)
@@ -274,7 +275,7 @@ class Count(Request):
 
     @property
     def job(self) -> str:
-        return f"MACs of {self.model}"
+        return f"MACs on {ModelName.of(self.model).encoder or 'no encoder'}"
 
     def about(self) -> dict:
         return {"model": self.model, "lr": f"{self.lr_size[0]} x {self.lr_size[1]}", "scale": f"x{self.scale:g}"}

@@ -51,6 +51,7 @@ class Plan:
     """A notebook's record in a profile, with the changes that a user asked for.
 
     models: names or files whose weights are wanted. blocks: kind -> its blocks. options: what only this notebook knows.
+    after_all: whether it reads what all others concluded.
     """
 
     notebook: str
@@ -59,6 +60,7 @@ class Plan:
     blocks: dict[str, list[dict]]
     options: dict[str, object]
     groups: dict[str, list[str]]
+    after_all: bool = False
 
     def named(self, block: dict) -> list[str]:
         """The models of a block: its own, or the notebook's."""
@@ -121,6 +123,7 @@ def plan(notebook: str, name: str | Path = "quick", changes: dict | None = None,
     whole = profile(name)
     groups = whole.get("groups", {})
     record = {key: value for key, value in whole["notebooks"].get(notebook, {}).items() if key != "title"}
+    after_all = record.pop("after", "") == "all"
     changes = dict(changes or {})
     blocks = {kind: [dict(block) for block in changes.pop(kind, record.pop(kind, []))] for kind in BLOCKS}
     for kind, some in blocks.items():
@@ -142,7 +145,7 @@ def plan(notebook: str, name: str | Path = "quick", changes: dict | None = None,
             known = {"models", *SHARED, *record, *(kind for kind in BLOCKS if blocks[kind])}
             raise unknown(f"parameter of {notebook}", option, sorted(known))
         check_kind(notebook, option, record[option], value)
-    return Plan(notebook, str(whole["profile"]), (*models, *files), blocks, record | changes, groups)
+    return Plan(notebook, str(whole["profile"]), (*models, *files), blocks, record | changes, groups, after_all)
 
 
 def check_kind(notebook: str, name: str, default: object, value: object) -> None:
