@@ -31,7 +31,10 @@ from srlib.workbook import store
 
 LIBRARIES = ("torch", "numpy", "scikit-image", "pillow")  # that make numbers
 # Definitions at which the search for the code behind a number stops: which models there are, and where files lie.
-STOP = ("srlib.models.catalogue", "srlib.weights.ours", "srlib.weights.released", "srlib.data", "srlib.util.paths")
+STOP = (
+    "srlib.models.catalogue", "srlib.weights.loading", "srlib.weights.ours", "srlib.weights.released", "srlib.data",
+    "srlib.util.paths",
+)  # fmt: skip
 
 
 class NotMeasured(RuntimeError):
