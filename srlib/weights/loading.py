@@ -30,8 +30,8 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     the authors released (see `srlib.weights.released`), recognised by content; the folder of a run stands for the file in it. A
     relative path is looked for from the current folder, the repository, and where weights lie. "mine=FILE" calls the model
     "mine" in tables and figures, so that several files of one architecture can stand side by side.
-    The file's name and the unused tensors are not trusted or needed; `model.origin` says what was read: file, sha256, commit, and
-    tensors, a digest of the weights.
+    The file's name and the unused tensors are not trusted or needed; `model.origin` says what was read: file, sha256, commit,
+    and tensors, a digest of the weights.
     ValueError: unknown name, damaged file, another model's weights. FileNotFoundError: no weights for this name.
     """
     device = choose_device(device)
@@ -101,7 +101,7 @@ def find(name: str) -> Path | None:
 
 
 def locate(wanted: str) -> Path:
-    """The weight file that a name or a path means. FileNotFoundError: says where it was looked for; ValueError: no such name."""
+    """The weight file that a name or a path means. FileNotFoundError says where it was looked for; ValueError: no such name."""
     if wanted in names():
         if found := find(wanted):
             return found
@@ -121,10 +121,10 @@ def locate(wanted: str) -> Path:
 
 def how_to_get(name: str) -> str:
     """The sentence for a model without weights."""
-    folders = list(map(paths.shown, [*paths.weight_folders(), paths.RUNS / name]))
+    *folders, run = map(paths.shown, [*paths.weight_folders(), paths.RUNS / name])
     return (
-        f"no weights for {name} in {' or '.join(folders)}. Put the authors' released file, if there is one, into {folders[-2]} as "
-        f"{name}.pth (or .ckpt), or train it: srlib train {name}."
+        f"no weights for {name} in {', '.join(folders)} or {run}. Put the authors' released file, if there is one, into "
+        f"{folders[-1]} as {name}.pth (or .ckpt), or train it: srlib train {name}."
     )
 
 

@@ -1,8 +1,9 @@
 """Our weight files: safetensors whose header says what they are, with a digest of the tensors and one of the header.
 
 The header's entries are strings: format, model, commit; as JSON config, sizes, training, data, metrics; then `tensors`, the
-digest of the tensors as `load` gives them (float32), and `entries`, the digest of all other entries, `tensors` among them. A file
-has both digests or, from before they were written, none. They tell damage, not intent: whoever changes a file can renew them.
+digest of the tensors as `load` gives them (float32), and `entries`, the digest of all other entries, `tensors` among them. A
+file has both digests or, from before they were written, none. They tell damage, not intent: whoever changes a file on purpose
+can renew them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from srlib.models.catalogue import build
 from srlib.util.atomic import whole
 
 FORMAT = "srlib-1"
-JSON = ("config", "normalisation", "sizes", "training", "data", "metrics")  # "normalisation" is config's name in older files
+# Entries that are JSON; "normalisation" is config's name in older files.
+JSON = ("config", "normalisation", "sizes", "training", "data", "metrics")
 
 
 def save(
@@ -38,8 +40,8 @@ def save(
 ) -> None:
     """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit, digests.
 
-    half: in half precision; `load` makes them float32 again. ValueError if the model is not the one that its architecture's name
-    builds.
+    half: in half precision; `load` makes them float32 again. ValueError if the model is not the one that the name of its
+    architecture builds.
     """
     with torch.device("meta"):
         expected = build(model.architecture).state_dict()  # ValueError for a name that could not be loaded again
