@@ -13,6 +13,7 @@ from srlib import cost, data, evaluate, weights
 from srlib.imaging import metrics
 from srlib.imaging.upscale import upscale
 from srlib.models import Diffusion, Model, ModelName, build, names
+from srlib.util import paths
 from srlib.weights import find, load, load_present
 from srlib.workbook import published
 
@@ -35,11 +36,13 @@ __all__ = [
 
 
 def available() -> pd.DataFrame:
-    """Every model name, with encoder, decoder, parameters and whether weights are at hand."""
+    """Every model name, with encoder, decoder, parameters, whether weights are at hand, and where they lie."""
     rows = []
     with torch.device("meta"):  # parameters are counted, not made
         for name in names():
             part = ModelName.parse(name)
             parameters = cost.count_parameters(build(name))
-            rows.append((name, part.encoder, part.decoder, parameters, name == "bicubic" or find(name) is not None))
-    return pd.DataFrame(rows, columns=["model", "encoder", "decoder", "parameters", "weights"])
+            found = find(name)
+            where = paths.shown(found) if found else ""
+            rows.append((name, part.encoder, part.decoder, parameters, name == "bicubic" or bool(found), where))
+    return pd.DataFrame(rows, columns=["model", "encoder", "decoder", "parameters", "weights", "where"])

@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
+RUNS = ROOT / "runs"  # of training
 MEASUREMENTS = RESULTS / "measurements"
 PROFILES = ROOT / "profiles"
 WEIGHTS = ROOT / "data" / "weights"  # shipped with the repository

@@ -1,5 +1,6 @@
-"""Weight files: ours (`ours`) and the authors' released ones (`released`), told apart by their content."""
+"""Weights: our files (`ours`), the authors' released ones (`released`), and finding and loading either (`loading`)."""
 
-from srlib.weights.ours import digest_of, fill, find, header, load, load_present, save, training_of
+from srlib.weights.loading import find, load, load_present, training_of
+from srlib.weights.ours import digest_of, fill, header, save
 
 __all__ = ["digest_of", "fill", "find", "header", "load", "load_present", "save", "training_of"]

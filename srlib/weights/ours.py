@@ -1,13 +1,17 @@
-"""Weight files: ours (safetensors with a header) and the authors' released ones, told apart by their content.
+"""Our weight files: safetensors whose header says what they are, with a digest of the tensors and one of the header.
 
-Files from outside are untrusted: safetensors hold no code, and pickles are read by torch's restricted unpickler only.
+The header's entries are strings: format, model, commit; as JSON config, sizes, training, data, metrics; then `tensors`, the
+digest of the tensors as `load` gives them (float32), and `entries`, the digest of all other entries, `tensors` among them. A
+file has both digests or, from before they were written, none. They tell damage, not intent: whoever changes a file on purpose
+can renew them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -16,15 +20,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from srlib.models.base import SRModel
-from srlib.models.catalogue import ModelName, build, names
-from srlib.util import paths
-from srlib.util.atomic import sha256, whole
-from srlib.util.devices import choose_device
-from srlib.util.errors import unknown
-from srlib.weights import released
+from srlib.models.catalogue import build
+from srlib.util.atomic import whole
 
 FORMAT = "srlib-1"
-SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
+# Entries that are JSON; "normalisation" is config's name in older files.
+JSON = ("config", "normalisation", "sizes", "training", "data", "metrics")
 
 
 def save(
@@ -37,28 +38,50 @@ def save(
     commit: str,
     half: bool = False,
 ) -> None:
-    """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit.
+    """Write weights as safetensors with a header: model, sizes, training settings, data, metrics, commit, digests.
 
-    half: in half precision; `load` makes them float32 again. ValueError if the model is not the one that its name builds.
+    half: in half precision; `load` makes them float32 again. ValueError if the model is not the one that the name of its
+    architecture builds.
     """
     with torch.device("meta"):
-        expected = build(model.name).state_dict()  # ValueError for a name that could not be loaded again
+        expected = build(model.architecture).state_dict()  # ValueError for a name that could not be loaded again
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in model.state_dict().items()}:
-        raise ValueError(f"not saved: this {model.name} has other sizes than the one that its name builds")
-    header = {
+        raise ValueError(f"not saved: this {model.architecture} has other sizes than the one that its name builds")
+    dtype = torch.float16 if half else torch.float32
+    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
+    entries = {
         "format": FORMAT,
-        "model": model.name,
+        "model": model.architecture,
         "config": json.dumps(model.config()),
         "sizes": json.dumps({name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}),
         "training": json.dumps(training),
         "data": json.dumps(data),
         "metrics": json.dumps(metrics),
         "commit": commit,
+        "tensors": digest({name: tensor.float() for name, tensor in tensors.items()}),
     }
-    dtype = torch.float16 if half else torch.float32
-    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
     with whole(path) as temporary:
-        save_file(tensors, temporary, header)
+        save_file(tensors, temporary, entries | {"entries": digest_of_entries(entries)})
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Of names, shapes, types and values, by name: the first 20 hexadecimal digits of SHA-256."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()[:20]
+
+
+def digest_of(model: SRModel) -> str:
+    """The digest of the weights that a model holds in memory; of a loaded one it is `origin["tensors"]`."""
+    return digest(model.state_dict())
+
+
+def digest_of_entries(entries: Mapping[str, str]) -> str:
+    """Of a header's entries but for `entries` itself, by name."""
+    said = sorted((name, value) for name, value in entries.items() if name != "entries")
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
 
 
 def header(path: str | os.PathLike) -> dict:
@@ -72,130 +95,43 @@ def header(path: str | os.PathLike) -> dict:
         raise ValueError(f"{path}: damaged or truncated weight file ({error}); fetch or train it again") from error
     if entries.get("format") != FORMAT or not {"model", "commit"} <= entries.keys():
         raise ValueError(f"{path}: a safetensors file without srlib's header; expected format {FORMAT!r}")
+    sealed = {"tensors", "entries"} & entries.keys()
+    if sealed and (len(sealed) == 1 or entries["entries"] != digest_of_entries(entries)):
+        raise ValueError(
+            f"{path}: damaged: its header does not have the digest that was written with it; fetch or train it again"
+        )
     try:
-        return {
-            k: json.loads(v) if k in ("config", "normalisation", "sizes", "training", "data", "metrics") else v
-            for k, v in entries.items()
-        }
-    except json.JSONDecodeError as error:
+        return {name: json.loads(value) if name in JSON else value for name, value in entries.items()}
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: its header is damaged ({error})") from error
 
 
-def find(name: str) -> Path | None:
-    """The weight file of a model by name, shipped or the user's, or None."""
-    for folder in paths.weight_folders():
-        for known in (name, *ModelName.of(name).aliases):
-            for suffix in SUFFIXES:
-                if (path := folder / f"{known}{suffix}").is_file():
-                    return path
-    return None
-
-
-def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> SRModel:
-    """A model with trained weights, ready to use (eval mode, no gradients).
-
-    name_or_file: a model's name whose weights are at hand, "bicubic", or a file: ours (.safetensors) or one that the
-    authors released (see `srlib.released`), recognised by content. The file's name and the unused tensors are not trusted or
-    needed; `model.origin` says what was read.
-    ValueError: unknown name, damaged file, another model's weights. FileNotFoundError: no weights for this name.
-    """
-    device = choose_device(device)
-    path = place(name_or_file)
-    if str(name_or_file) == "bicubic":
-        model = build("bicubic")
-    elif path.is_file():
-        model = read(path)
-    elif path.suffix in SUFFIXES or path.parent != Path():
-        raise FileNotFoundError(f"no weight file {path}")
-    elif str(name_or_file) in names():
-        found = find(str(name_or_file))
-        if found is None:
-            have = ", ".join(name for name in names() if find(name)) or "no model"
-            raise FileNotFoundError(f"{how_to_get(str(name_or_file))} Weights are at hand for: {have}")
-        model = read(found)
-        if str(name_or_file) not in (model.name, *ModelName.of(model.name).aliases):
-            raise ValueError(f"{found} holds weights of {model.name}, not of {name_or_file}")
-        model.name = str(name_or_file)
-    else:
-        raise unknown("model or weight file", str(name_or_file), names())
-    return model.to(device).eval().requires_grad_(False)
-
-
-def how_to_get(name: str) -> str:
-    """The sentence for a model without weights."""
-    return (
-        f"no weights for {name} in {' or '.join(map(paths.shown, paths.weight_folders()))}. Put the authors' released file, if "
-        f"there is one, there as {name}.pth (or .ckpt), or train it: make train MODEL={name}."
-    )
-
-
-def load_present(
-    wanted: Sequence[str | os.PathLike], *, device: torch.device | str = "cpu"
-) -> tuple[list[SRModel], dict[str, str]]:
-    """The models whose weights are at hand, and for each other one the sentence that says what it needs."""
-    models, absent = [], {}
-    for name in wanted:
-        try:
-            models.append(load(name, device=device))
-        except FileNotFoundError as error:
-            absent[str(name)] = how_to_get(str(name)) if str(name) in names() else str(error)
-    called = [model.name for model in models]
-    if twice := {name for name in called if called.count(name) > 1}:
-        raise ValueError(
-            f"{', '.join(sorted(twice))} would be measured twice: results go by model name, so name one file of each"
-        )
-    return models, absent
-
-
 def read(path: Path) -> SRModel:
-    """Tell the format by content and read it."""
-    with path.open("rb") as file:
-        start = file.read(16)
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size:  # the length of a JSON header
-        model = read_ours(path)
-    elif start[:2] == b"PK" or start[:1] == b"\x80":
-        model = released.read(path, fill)
-    else:
-        raise ValueError(f"{path}: neither a safetensors file nor a torch checkpoint, or truncated")
-    model.origin |= {"file": path.name, "sha256": sha256(path)}
-    return model
-
-
-def read_ours(path: Path) -> SRModel:
+    """The model of one of our files. ValueError if it is damaged, or of a model that this version does not know."""
     entries = header(path)
-    model = build(entries["model"])  # ValueError for a model that this version does not know
     try:
-        said = entries.get("config", entries.get("normalisation"))  # its name in older files
-        if said is not None:
-            model.configure(said)
+        model = build(entries["model"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    try:
+        model.configure(entries.get("config", entries.get("normalisation", model.config())))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: its header's config is damaged ({type(error).__name__}: {error})") from error
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path}: damaged or truncated weight file ({error})") from error
+        raise ValueError(f"{path}: damaged or truncated weight file ({error}); fetch or train it again") from error
+    if entries.get("tensors", held := digest(tensors)) != held:
+        raise ValueError(
+            f"{path}: damaged: its tensors do not have the digest that its header says; fetch or train it again"
+        )
     fill(model, tensors, path)
-    model.origin = {"commit": entries["commit"]}
+    model.origin = {"commit": entries["commit"], "tensors": held}
     return model
 
 
-def place(name_or_file: str | os.PathLike) -> Path:
-    """The path of a file; of a bare file name that is not here, where weights lie."""
-    path = Path(name_or_file)
-    if not path.is_file() and path.suffix and path.parent == Path():
-        path = next((folder / path for folder in paths.weight_folders() if (folder / path).is_file()), path)
-    return path
-
-
-def training_of(name_or_file: str) -> dict:
-    """What the header of one of our files says of its training; empty for other files."""
-    path = find(name_or_file) or place(name_or_file)
-    entries = header(path) if path.suffix == ".safetensors" else {}
-    return {"training": entries["training"]} if "training" in entries else {}
-
-
-def fill(model: SRModel, tensors: dict[str, Tensor], path: str | Path) -> None:
+def fill(model: SRModel, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Load tensors into a model; ValueError that names what is missing, surplus or of another shape."""
     want = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     have = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -207,13 +143,3 @@ def fill(model: SRModel, tensors: dict[str, Tensor], path: str | Path) -> None:
     if bad:
         raise ValueError(f"{path}: NaN or infinite values in {', '.join(bad[:3])}")
     model.load_state_dict(tensors)
-
-
-def digest_of(model: SRModel) -> str:
-    import hashlib
-
-    total = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()[:20]

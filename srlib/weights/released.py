@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -28,9 +27,9 @@ from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
 from srlib.models.tail import PixelShuffleTail
 from srlib.models.unet import Shape
+from srlib.weights.ours import digest_of, fill
 
 Tensors = dict[str, Tensor]
-Fill = Callable[[SRModel, Tensors, Path], None]
 
 MEAN_SHIFT = ("sub_mean.", "add_mean.")  # EDSR's mean shift: stored in LIIF's format too, but never used there
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
@@ -38,7 +37,7 @@ DIINN_MODES = {1: "m", 2: "mz", 3: "sz"}
 DIINN_LETTERS = {("m", True): "-a", ("m", False): "-b", ("mz", True): "-c", ("mz", False): "-d", ("sz", True): "-e"}
 
 
-def read(path: Path, fill: Fill) -> SRModel:
+def read(path: Path) -> SRModel:
     """The model that a released file holds. ValueError: damaged, unsafe, of an unknown layout, or not what it says."""
     try:
         with warnings.catch_warnings():
@@ -80,7 +79,7 @@ def read(path: Path, fill: Fill) -> SRModel:
             f"{path}: looks like {what} but is not laid out so ({type(error).__name__}: {error})"
         ) from error
     fill(model, {name: tensor for name, tensor in tensors.items() if name not in unused}, path)
-    model.origin = {"released": what, "unused tensors": ", ".join(unused)}
+    model.origin = {"released": what, "unused tensors": ", ".join(unused), "tensors": digest_of(model)}
     return model
 
 

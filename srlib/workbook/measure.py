@@ -33,7 +33,10 @@ LIBRARIES = ("torch", "numpy", "scikit-image", "pillow", "diffusers")  # that ma
 CODE = code.Code()  # as it was when this process imported it, whatever is edited meanwhile
 ONLY_READ = "SRLIB_ONLY_READ"  # the environment variable that forbids measuring
 # Definitions at which the search for the code behind a number stops: which models there are, and where files lie.
-STOP = ("srlib.models.catalogue", "srlib.weights.ours", "srlib.weights.released", "srlib.data", "srlib.util.paths")
+STOP = (
+    "srlib.models.catalogue", "srlib.weights.loading", "srlib.weights.ours", "srlib.weights.released", "srlib.data",
+    "srlib.util.paths",
+)  # fmt: skip
 
 
 class NotMeasured(RuntimeError):
