@@ -292,3 +292,36 @@ def validation_above_bicubic(log: pd.DataFrame, steps: int, bicubic: dict[str, f
         claim = f"validation ×{name.removeprefix('psnr_x')}: dB above bicubic"
         lines.append(check(claim, 1.0, gain, 0.0, unit="dB", at_least=True, cause="" if gain is not None else short))
     return lines
+
+
+def cells_within(table: pd.DataFrame, kind: str = "") -> list[dict]:
+    """A line for each printed cell of a table of `published.join_published`: measured within its tolerance. kind: a word before
+    the quantity."""
+    return [
+        check(
+            f"{row.dataset} ×{row.scale:g} {kind}{row.quantity}", row.published, row.measured, row.within,
+            unit=row.unit, cause=row.note or row.why,
+        )
+        for row in published.within_tolerance(table).itertuples()
+    ]  # fmt: skip
+
+
+def bicubic_cells(book: Book, *tables: pd.DataFrame) -> dict:
+    """One line: how many of bicubic's cells in DIINN's tables come out, each within the widest tolerance of its quantity."""
+    cells = published.printed_bicubic(pd.concat(tables)).dropna(subset=["measured"])
+    widest = published.tolerances().query("paper == 'diinn'").groupby("quantity", sort=False)["within"].max()
+    limits = ", ".join(f"{most:g} {published.UNITS[quantity]}".strip() for quantity, most in widest.items())
+    close = int((cells["gap"].abs() <= cells["quantity"].map(widest)).sum()) if len(cells) else None
+    missing = "; ".join(dict.fromkeys(book.needs.values())) or "needs bicubic and a data set and scale of the tables"
+    return check(
+        f"bicubic cells of Tables 1 to 3 within {limits}, of {len(cells)}", len(cells), close, 0, unit="cells",
+        paper="DIINN", cause="likely another copy of the images" if len(cells) else missing,
+    )  # fmt: skip
+
+
+def same_lr_files(files: pd.DataFrame) -> dict:
+    """One line: MATLAB's bicubic here gives the LR files that come with the sets. files: from `Book.lr_files`."""
+    compared, differing = int(files["compared"].sum()), int(files["differing"].sum())
+    cause = "another version of the files, or of MATLAB" if compared else "no set at hand comes with LR images"
+    claim = f"LR files that differ, of {compared}"
+    return check(claim, 0, differing if compared else None, 0, unit="files", cause=cause)

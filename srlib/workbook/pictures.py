@@ -14,7 +14,8 @@ from srlib.models.catalogue import labels
 from srlib.models.geometry import TRAINED_SCALE
 from srlib.workbook import figures
 from srlib.workbook.book import Book
-from srlib.workbook.measure import photograph
+from srlib.workbook.measure import Enlarged, photograph
+from srlib.workbook.store import Kept
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,45 @@ def seams(profiles: pd.DataFrame) -> pd.DataFrame:
         by_axis = [part.sort_values("place")["jump"].to_numpy() for _, part in some.groupby("axis", sort=False)]
         rows.append((model, np.mean([jumps[0] / np.mean([jumps[1], jumps[-1]]) for jumps in by_axis])))
     return pd.DataFrame(rows, columns=["model", SEAM])
+
+
+def growing(book: Book) -> dict[str, dict[str, np.ndarray]]:
+    """Rows for `figures.crops`: the plan's `patch`, in LR pixels, of one photograph that every model enlarges by growing
+    scales; and of the original, where the size is its own."""
+    made, by_scale = of_one(book), {}
+    called = labels([model.name for model in book.models])
+    for request, kept in made:
+        by_scale.setdefault(request.scale, {})[called[book.model(request.model).name]] = kept.picture
+    for request, _ in made[:1]:
+        if request.shrink in by_scale:
+            by_scale[request.shrink]["original"] = photograph(request.dataset, request.image).read()
+    rows, (top, left, height, width) = {}, book.options["patch"]
+    for scale, pictures in by_scale.items():
+        edges = [round(edge * scale) for edge in (top, top + height, left, left + width)]
+        part = slice(*edges[:2]), slice(*edges[2:])
+        title = f"×{scale:.2f}\n{edges[3] - edges[2]}×{edges[1] - edges[0]}"
+        rows[title] = {name: picture[part] for name, picture in pictures.items()}
+    return rows
+
+
+def rgb_scores(book: Book) -> pd.DataFrame:
+    """Of every picture its size and, where that is the original's, PSNR and LR-PSNR in dB on RGB: model, scale, rows, columns,
+    psnr, lr_psnr."""
+    rows = []
+    for request, kept in of_one(book):
+        hr = photograph(request.dataset, request.image).read()
+        small, whole = evaluate.make_pair(hr, request.shrink, request.protocol)
+        result, scores = files.to_tensor(kept.picture), (math.nan, math.nan)
+        if result.shape == whole.shape:
+            scores = metrics.psnr(result, whole), metrics.lr_psnr(result, whole, tuple(small.shape[-2:]))
+        rows.append((book.model(request.model).name, request.scale, *result.shape[-2:], *scores))
+    frame = pd.DataFrame(rows, columns=["model", "scale", "rows", "columns", "psnr", "lr_psnr"])
+    return frame.sort_values("scale", kind="stable", ignore_index=True)
+
+
+def of_one(book: Book) -> list[tuple[Enlarged, Kept]]:
+    """`Book.enlarged` of a plan with one photograph. ValueError if it has more."""
+    made = book.enlarged()
+    if len(names := {(request.dataset, request.image) for request, _ in made}) > 1:
+        raise ValueError(f"{book.notebook} shows one photograph, got {len(names)}; name one of them in its pictures")
+    return made

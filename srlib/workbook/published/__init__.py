@@ -2,12 +2,11 @@
 
 DIIF: Z. He, Z. Jin, "Dynamic Implicit Image Function for Efficient Arbitrary-Scale Image Representation",
 arXiv 2306.12321, Tables 1-4. DIINN: Q. H. Nguyen, W. J. Beksi, "Single Image Super-Resolution via a Dual Interactive
-Implicit Neural Network", WACV 2023, Tables 1-5.
+Implicit Neural Network", WACV 2023, Tables 1-5. Beside the tables lie what else is known of their cells: exceptions.csv,
+tolerances.csv, diinn_parameters.csv.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pandas as pd
@@ -45,40 +44,6 @@ ABLATIONS = {
 }
 ENCODERS = {"EDSR-baseline": "edsr-baseline", "RDN": "rdn"}
 
-ROUNDED_UP = 608.4, "594,179 parameters are 608.4 K as the paper counts, printed 609: likely rounded up"
-# Cells that do not follow from the architecture: (paper, table, method, quantity, scale or None for all) -> what does follow,
-# in the table's unit, and the likely cause. Any other number in such a cell is a disagreement.
-EXCEPTIONS = {
-    ("diif", 3, "EDSR-baseline-DIIF", "macs_T", 2): (
-        0.24645,
-        "printed 0.28, the architecture gives 0.246; every other DIIF cell comes out. Likely a misprint, or another "
-        "version of the code at this scale",
-    ),
-    ("diif", 3, "EDSR-baseline-LIIF", "macs_T", 12): (
-        11.5448,
-        "printed 11.55, counted 11.5448: likely rounded twice, to 11.545 and then to 11.55",
-    ),
-    ("diif", 4, "DIIF (w/o ds)", "macs_T", 16): (
-        1.30666,
-        "printed 1.328, the architecture gives 1.307. The parameter count fits, but the text does not describe this "
-        "decoder's inputs and ensemble; they differ in a detail worth 1.6 %",
-    ),
-    ("diif", 1, "RDN", "macs_T", 16): (
-        0.49135,
-        "printed 0.492, the architecture gives 0.4914; unexplained (EDSR's row, with the same tail, comes out)",
-    ),
-    ("diif", 3, "EDSR-baseline-LTE", "macs_T", 24): (
-        26.31498,
-        "printed 26.32, counted 26.31498: likely rounded twice, to 26.315 and then to 26.32",
-    ),
-    ("diif", 3, "EDSR-baseline-MetaSR", "decoder_params_K", None): (
-        455.8,
-        "printed 457; 445,120 parameters are 455.8 K as the paper counts, and Table 1's total of 1.666 M fits 445,120",
-    ),
-    ("diif", 4, "DIIF (c4+f3)", "decoder_params_K", 16): ROUNDED_UP,
-    ("diif", 4, "DIIF (c2+f5)", "decoder_params_K", 16): ROUNDED_UP,
-}
-
 
 def table(paper: str, number: int) -> pd.DataFrame:
     """A published table as printed, one row per method (and data set and scale). Empty cells are NaN.
@@ -91,6 +56,22 @@ def table(paper: str, number: int) -> pd.DataFrame:
     frame = pd.read_csv(paths.PUBLISHED / f"{paper}_table{number}.csv")
     frame.attrs["source"] = f"{paper.upper()}, Table {number}"
     return frame
+
+
+def exceptions() -> pd.DataFrame:
+    """Printed costs that do not follow from the architecture: paper, table, method, quantity, scale (empty: all of them), value
+    (what does follow, in the table's unit), why. Any other number in such a cell is a disagreement."""
+    return pd.read_csv(paths.PUBLISHED / "exceptions.csv")
+
+
+def tolerances() -> pd.DataFrame:
+    """How near bicubic's scores must come to the printed ones: paper, dataset, quantity, within, why (they may be further)."""
+    return pd.read_csv(paths.PUBLISHED / "tolerances.csv", keep_default_na=False)
+
+
+def released_parameters() -> dict[str, int]:
+    """Parameters of the decoder in the checkpoints that DIINN's authors released, by the variant's letter."""
+    return pd.read_csv(paths.PUBLISHED / "diinn_parameters.csv").set_index("variant")["decoder_parameters"].to_dict()
 
 
 def who(paper: str, number: int, method: str, scale: float) -> tuple[str, str]:
@@ -134,7 +115,7 @@ def join_published(
     would fill them: needs, a sentence for each data set and model that is missing. Measured rows that the paper does not
     have stay as well. agrees: whether a cost comes out to the printed digits; the note then explains the known exceptions.
     """
-    rows, needs = cells(paper, number), needs or {}
+    rows, needs = cells(paper, number), {first_name(name): sentence for name, sentence in (needs or {}).items()}
     encoders = [e for e in rows["encoder"].unique() if e]
     stand_in = stand_in or (encoders[0] if encoders else "")
     parts = [ModelName.of(m) for m in measured["model"]]  # a released file may be of no name here
@@ -164,9 +145,7 @@ def join_published(
 def note(row, paper: str, number: int, needs: dict[str, str]) -> str:
     """Why a row's cell is empty and what fills it, or why it does not agree."""
     if row.agrees is False:
-        cell = paper, number, row.method, row.quantity
-        known, why = EXCEPTIONS.get((*cell, row.scale), EXCEPTIONS.get((*cell, None), (np.nan, "")))
-        return why if math.isclose(row.measured, known, rel_tol=5e-4) else ""
+        return exception(paper, number, row)
     if pd.notna(row.measured):
         return "the fast path" if row.quantity.startswith("runtime") else ""
     model = f"{row.encoder}-{row.decoder}".lstrip("-")
@@ -176,6 +155,36 @@ def note(row, paper: str, number: int, needs: dict[str, str]) -> str:
         "; ".join(here)
         or f"not part of this run: {model}{where} at ×{row.scale:g}; add it to models, data sets and scales"
     )
+
+
+def exception(paper: str, number: int, row) -> str:
+    """Why a row's cost is a known exception; "" if it is none, or is another number than the one known."""
+    known = exceptions().set_index(["paper", "table", "method", "quantity"])
+    known = known[known.index == (paper, number, row.method, row.quantity)]
+    known = known[known["scale"].isna() | (known["scale"] == row.scale)]
+    return "; ".join(known.loc[np.isclose(row.measured, known["value"], rtol=5e-4, atol=0), "why"])
+
+
+def first_name(model: str) -> str:
+    """A model under the first of its names, as the tables have it: 'rdn-diinn-f' -> 'rdn-diinn'. Other words stay."""
+    part = ModelName.of(model)
+    return str(ModelName(part.encoder, ALIASES.get(part.decoder, part.decoder)))
+
+
+def at_scales(measured: pd.DataFrame, paper: str, number: int) -> pd.DataFrame:
+    """The measured rows at the scales of a published table."""
+    return measured[measured["scale"].isin(cells(paper, number)["scale"])]
+
+
+def printed_bicubic(table: pd.DataFrame) -> pd.DataFrame:
+    """The cells of bicubic's rows that are printed, of a table of `join_published`."""
+    return table[(table["method"] == "Bicubic") & table["published"].notna()]
+
+
+def within_tolerance(table: pd.DataFrame) -> pd.DataFrame:
+    """The cells of a table of `join_published` that are printed and have a tolerance (`tolerances`), with their `within` and
+    `why`."""
+    return table[table["published"].notna()].merge(tolerances(), on=["paper", "dataset", "quantity"])
 
 
 def tidy_scores(scores: pd.DataFrame, *quantities: str) -> pd.DataFrame:
