@@ -41,6 +41,11 @@ def table(book: Book, *by: str) -> pd.DataFrame:
     return made.assign(p=made["p"].round(4))
 
 
+def scales(book: Book) -> list[float]:
+    """The scales that a plan draws at."""
+    return sorted({float(scale) for block in book.plan.blocks["drawings"] for scale in block["scales"]})
+
+
 def by_sampler(book: Book) -> pd.DataFrame:
     """Means over images for each model, sampler and number of steps."""
     groups = table(book, "model", "sampler", "steps").groupby(["model", "sampler", "steps"], sort=False)
