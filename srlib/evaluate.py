@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 from srlib import data, weights
 from srlib.imaging import metrics, resize
 from srlib.imaging.files import to_tensor, to_uint8
-from srlib.models.base import Model, SRModel
+from srlib.models.base import Model, Sampling, SRModel
+from srlib.models.diffusion import Diffusion
 from srlib.util.devices import synchronize
 from srlib.util.errors import unknown
 from srlib.util.sizes import Size, check_scale
@@ -202,3 +203,60 @@ def path_error(model: Model, lr: Tensor, size: Size) -> float:
     features = model.encode(lr.to(model.device))
     fast, literal = (model.decode(features, size, literal=flag) for flag in (False, True))
     return float((fast - literal).abs().max() / literal.std())
+
+
+def draw(model: SRModel, lr: Tensor, size: Size, sampling: Sampling, scaling_factor: float | None = None) -> Tensor:
+    """Results for LR images (n, 3, h, w), (n, 3, H, W) in [0, 1] on the CPU; of a diffusion model one draw each, all from one
+    noise. scaling_factor: what a diffusion model is told in place of the p that belongs to the sizes."""
+    if scaling_factor is None:
+        return model.render(lr, size, sampling).cpu()
+    noise = torch.Generator().manual_seed(sampling.seed)
+    lr = lr.to(model.device)
+    return model.sample(lr, size, sampling.steps, sampling.sampler, noise, scaling_factor=scaling_factor).cpu()
+
+
+def measures(sr: Tensor, hr: Tensor, lr: Tensor) -> dict[str, float]:
+    """PSNR in dB and SSIM on RGB; consistency: MSE x 1e5 between the LR image and the result shrunk to its size; detail: mean
+    gradient over the original's. Images (3, ., .) in [0, 1]."""
+    return {
+        "psnr": metrics.psnr(sr, hr),
+        "ssim": metrics.ssim(sr, hr),
+        "consistency": 1e5 * metrics.consistency(sr, lr),
+        "detail": metrics.detail(sr, hr),
+    }
+
+
+def drawings(
+    model: SRModel, lr: Tensor, hr: Tensor, *, steps: int, sampler: str, draws: int, scaling_factor: float | None = None
+) -> tuple[list[dict], Tensor]:
+    """Draw LR images (n, 3, h, w) with seeds 0, 1, ... and measure the results against the originals (n, 3, H, W).
+
+    A regression model answers once. Rows: one per seed and image (its number): image, seed, p (the scaling factor that a
+    diffusion model was told), `measures`, seconds an image; then one per image with seed None: psnr of the mean of the draws,
+    and their diversity, None where there is one draw only. The results: (seeds x n, 3, H, W), all images of a seed together.
+    """
+    size, rows, made = tuple(hr.shape[-2:]), [], []
+    told = {}
+    if model.draws:
+        told["p"] = model.scaling_factor(tuple(lr.shape[-2:]), size) if scaling_factor is None else scaling_factor
+    for seed in range(draws if model.draws else 1):
+        start = time.perf_counter()
+        made.append(draw(model, lr, size, Sampling(steps, sampler, seed), scaling_factor))
+        seconds = (time.perf_counter() - start) / len(lr)
+        for i, images in enumerate(zip(made[-1], hr, lr, strict=True)):
+            rows.append({"image": i, "seed": seed, **told, **measures(*images), "seconds": seconds})
+    results = torch.stack(made)
+    for i in range(len(lr)):
+        diversity = metrics.diversity(results[:, i]) if len(results) > 1 else None if model.draws else 0.0
+        mean = metrics.psnr(results[:, i].mean(dim=0), hr[i])
+        rows.append({"image": i, "seed": None, "psnr": mean, "diversity": diversity})
+    return rows, results.flatten(0, 1)
+
+
+def way(model: Diffusion, lr: Tensor, size: Size, steps: int, sampler: str) -> tuple[list[dict], Tensor]:
+    """From noise to image: rows with the noise level after each step, and the images there (steps, 3, H, W) in [0, 1]. lr
+    (1, 3, h, w); seed 0."""
+    frames: list[tuple[float, Tensor]] = []
+    noise = torch.Generator().manual_seed(0)
+    model.sample(lr.to(model.device), size, steps, sampler, noise, frames=frames)
+    return [{"noise level": a} for a, _ in frames], torch.cat([((x + 1) / 2).clamp(0, 1) for _, x in frames]).cpu()

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from tqdm.auto import tqdm
 
 from srlib import data, evaluate, weights
+from srlib.imaging import render
 from srlib.models.base import SRModel
 from srlib.models.catalogue import DECODERS, ModelName
 from srlib.util import atomic, devices, paths, provenance
@@ -89,7 +92,9 @@ class Book:
 
     def ask(self, kind: type[Request]) -> list[tuple[Request, store.Kept]]:
         """All measurements of one kind in the plan."""
-        return [(request, request.ask(self.lab)) for request in self.requests if isinstance(request, kind)]
+        wanted = [request for request in self.requests if isinstance(request, kind)]
+        bar = tqdm(wanted, desc=kind.kind, delay=2)  # none where all is only read
+        return [(request, request.ask(self.lab)) for request in bar]
 
     def named(self, kind: type[Count | Time | Memory]) -> list[dict]:
         """The rows of all measurements of one kind, with the model and the device."""
@@ -154,6 +159,13 @@ class Book:
         with atomic.whole(self.folder / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None})
         self.made.append(f"{name}.png")
+
+    def animation(self, name: str, frames: Sequence[np.ndarray]) -> Path:
+        """Save RGB uint8 images as GIF."""
+        path = self.folder / f"{name}.gif"
+        render.animate(frames, path)
+        self.made.append(path.name)
+        return path
 
     def beside(self, measured: pd.DataFrame, paper: str, number: int, *, stand_in: str = "") -> pd.DataFrame:
         """Measured numbers beside a published table, and what is missing (`published.join_published`). Means over part of a set

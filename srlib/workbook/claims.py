@@ -121,15 +121,6 @@ def cells(index: pd.MultiIndex) -> str:
     return "; ".join(f"{', '.join(names)} {ends}" for ends, names in by_range.items())
 
 
-def same_image(which: str, consistency: float | None, bicubic: float | None, cause: str) -> tuple[dict, bool]:
-    """Does a network enlarge this very image: the line of the conclusion that says so, and whether the others may be judged (of
-    a network that draws other images, sharpness or diversity say nothing). Both numbers are MSE x 1e5 between the LR image and
-    the result shrunk to its size; the most allowed is 100, a thousandth of the squared range, more than bicubic's."""
-    excess = None if consistency is None or bicubic is None else max(0.0, consistency - bicubic)
-    claim = f"{which} this very image: consistency, MSE × 10⁵, at most bicubic's + 100"
-    return check(claim, 0.0, excess, 100.0, cause=cause), excess is not None and excess <= 100
-
-
 def printed_costs(table: pd.DataFrame, paper: str) -> dict:
     """One line: how many costs come out to the printed digits, known exceptions aside."""
     agree, of, exceptions = published.agreement(table)
@@ -325,3 +316,9 @@ def same_lr_files(files: pd.DataFrame) -> dict:
     cause = "another version of the files, or of MATLAB" if compared else "no set at hand comes with LR images"
     claim = f"LR files that differ, of {compared}"
     return check(claim, 0, differing if compared else None, 0, unit="files", cause=cause)
+
+
+def fast_enough(book: Book, claim: str, times: pd.DataFrame, most: float, advice: str) -> dict:
+    """That the slowest of some times is at most so many seconds. advice: what to do if it is not."""
+    cause = f"a slow or busy machine; {advice}" if len(times) else "; ".join(book.absent.values())
+    return check(claim, 0.0, times["seconds"].max(), most, unit="s", cause=cause)

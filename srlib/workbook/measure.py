@@ -20,11 +20,10 @@ import torch
 from torch import nn
 
 from srlib import cost, data, evaluate, weights
-from srlib.imaging import files, metrics, render, resize
+from srlib.imaging import files, render, resize
 from srlib.imaging.upscale import upscale
-from srlib.models.base import Sampling, SRModel
+from srlib.models.base import SRModel
 from srlib.models.catalogue import ModelName, build
-from srlib.models.diffusion import Diffusion
 from srlib.util import code, devices, provenance
 from srlib.util.sizes import Size, scaled_size
 from srlib.workbook import store
@@ -455,7 +454,7 @@ class Drawn(Request):
             "model": self.model,
             "images": what,
             "scale": f"x{self.scale:g}",
-            "how": f"{self.sampler}, {self.steps} steps",
+            "how": f"{self.sampler}, {self.steps} steps" if self.steps else "regression",
         }
 
     def needs(self, lab: Lab) -> dict:
@@ -468,7 +467,7 @@ class Drawn(Request):
             "drawing": drawing,
             "arithmetic": arithmetic(model),
             **of_model(model),
-            **lab.depends_on([measures, render.views, Drawn.draw], [model]),
+            **lab.depends_on([evaluate.drawings, evaluate.way, render.views, files.to_uint8], [model]),
         }
 
     def views(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -481,56 +480,22 @@ class Drawn(Request):
         lr, hr = (torch.cat(some) for some in zip(*pairs, strict=True))
         return lr, hr
 
-    def draw(self, model: SRModel, lr: torch.Tensor, size: Size, seed: int) -> torch.Tensor:
-        """The results for LR images (n, 3, h, w), (n, 3, H, W) in [0, 1]."""
-        if self.factor is None:
-            return model.render(lr, size, Sampling(self.steps, self.sampler, seed)).cpu()
-        noise = torch.Generator().manual_seed(seed)
-        lr = lr.to(model.device)
-        return model.sample(lr, size, self.steps, self.sampler, noise, scaling_factor=self.factor).cpu()
-
     def take(self, lab: Lab) -> tuple[list[dict], np.ndarray]:
         model = lab.model(self.model)
         lr, hr = self.views()
         if self.frames:
-            return self.way(model, lr[:1], tuple(hr.shape[-2:]))
-        rows, made = [], []
-        for seed in range(self.draws if model.draws else 1):
-            start = time.perf_counter()
-            made.append(self.draw(model, lr, tuple(hr.shape[-2:]), seed))
-            seconds = (time.perf_counter() - start) / len(lr)
-            for (name, _), sr, truth, small in zip(self.pictures, made[-1], hr, lr, strict=True):
-                rows.append(
-                    {"image": name, "seed": seed, **measures(sr[None], truth[None], small[None]), "seconds": seconds}
-                )
-        for i, (name, _) in enumerate(self.pictures):
-            draws = torch.stack([results[i] for results in made])
-            many = len(draws) > 1
-            rows.append(
-                {"image": name, "seed": None, "psnr": metrics.psnr(draws.mean(dim=0), hr[i]),
-                 "diversity": metrics.diversity(draws) if many else 0.0}
-            )  # fmt: skip
-        pictures = [files.to_uint8(sr[None]) for results in made for sr in results]
-        return rows, np.concatenate(pictures, axis=1)
-
-    def way(self, model: Diffusion, lr: torch.Tensor, size: Size) -> tuple[list[dict], np.ndarray]:
-        """The image after each step, with the noise level there."""
-        steps: list[tuple[float, torch.Tensor]] = []
-        noise = torch.Generator().manual_seed(0)
-        model.sample(lr.to(model.device), size, self.steps, self.sampler, noise, frames=steps)
-        pictures = [files.to_uint8(((x + 1) / 2).clamp(0, 1)) for _, x in steps]
-        return [{"noise level": a} for a, _ in steps], np.concatenate(pictures, axis=1)
+            rows, results = evaluate.way(model, lr[:1], tuple(hr.shape[-2:]), self.steps, self.sampler)
+        else:
+            drawing = {"steps": self.steps, "sampler": self.sampler, "draws": self.draws}
+            rows, results = evaluate.drawings(model, lr, hr, **drawing, scaling_factor=self.factor)
+            rows = [row | {"image": self.pictures[row["image"]][0]} for row in rows]
+        return rows, np.concatenate([files.to_uint8(result) for result in results], axis=1)
 
 
-def measures(sr: torch.Tensor, hr: torch.Tensor, lr: torch.Tensor) -> dict[str, float]:
-    """PSNR in dB and SSIM on RGB; consistency: MSE x 1e5 between the LR image and the result shrunk to its size; detail: mean
-    gradient over the original's. Images (1, 3, ., .) in [0, 1]."""
-    return {
-        "psnr": metrics.psnr(sr, hr),
-        "ssim": metrics.ssim(sr, hr),
-        "consistency": 1e5 * metrics.consistency(sr, lr),
-        "detail": metrics.detail(sr, hr),
-    }
+def apart(kept: store.Kept) -> list[np.ndarray]:
+    """The pictures of a `Drawn` measurement, in the order of its rows: of each seed and image, or of each step."""
+    count = sum("seed" not in row or row["seed"] is not None for row in kept.rows)
+    return np.split(kept.picture, count, axis=1)
 
 
 @dataclass(frozen=True)

@@ -208,21 +208,22 @@ def enlargements(of: Plan, lab: Lab) -> Iterator[Enlarged]:
 
 def drawings(of: Plan, lab: Lab) -> Iterator[Drawn]:
     """pictures: [image, part]. samplers: {name: [steps, ...]} in place of `steps` of DDIM. factors: what IDM is told; null is
-    the p that belongs to the scale. together: all pictures from one noise."""
+    the p that belongs to the scale. together: all pictures from one noise. A regression model has one answer, and no frames."""
     for block in of.blocks["drawings"]:
-        pictures = pairs(block["pictures"])
-        pictures = [pictures] if block.get("together") else [(picture,) for picture in pictures]
+        pictures, frames = pairs(block["pictures"]), block.get("frames", False)
         samplers = block.get("samplers") or {"ddim": [block["steps"]]}
-        for given, model in present(of.named(block), lab).items():
-            for some in pictures:
-                for scale in block["scales"]:
-                    for factor in block.get("factors", [None]) if model.draws else [None]:
-                        for sampler, steps in samplers.items():
-                            for count in steps:
-                                yield Drawn(
-                                    given, some, block["lr_side"], float(scale), count, sampler,
-                                    block.get("draws", 1), factor, block.get("frames", False),
-                                )  # fmt: skip
+        ways = [
+            (steps, sampler, block.get("draws", 1), factor, frames)
+            for factor in block.get("factors", [None])
+            for sampler, some in samplers.items()
+            for steps in some
+        ]
+        models = present(of.named(block), lab).items()
+        for some in [pictures] if block.get("together") else [(picture,) for picture in pictures]:
+            for scale in block["scales"]:
+                for given, model in models:
+                    for how in ways if model.draws else [] if frames else [(0, "")]:
+                        yield Drawn(given, some, block["lr_side"], float(scale), *how)
 
 
 def fitting(model: SRModel, block: dict) -> list[float]:

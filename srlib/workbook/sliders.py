@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import ipywidgets as widgets
 import numpy as np
+import pandas as pd
 import torch
 
 from srlib.imaging.files import to_tensor, to_uint8
 from srlib.imaging.render import png
-from srlib.models.base import Model, Sampling
-from srlib.models.catalogue import ModelName
-from srlib.models.diffusion import Diffusion
+from srlib.models.base import Model, Sampling, SRModel
+from srlib.models.catalogue import ModelName, labels
 from srlib.util.sizes import scaled_size
+
+Made = dict[str, tuple[np.ndarray, float]]  # model name -> (RGB uint8 image, seconds)
+Strip = tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]  # rows for `figures.crops`, and times
 
 
 class Slider:
     """Models that have encoded one image, ready to decode it at any scale.
 
-    image: RGB uint8 (h, w, 3), small (about 64 x 64), which the models enlarge.
+    image: RGB uint8 (h, w, 3), small (about 64 x 64), which the models enlarge. ValueError for a diffusion model.
     """
 
     def __init__(self, image: np.ndarray, models: Sequence[Model]):
+        if drawing := [model.name for model in models if model.draws]:
+            raise ValueError(f"{drawing[0]} draws its images from noise; give it to a DiffusionSlider")
         self.lr_size, self.models = image.shape[:2], models
         with torch.inference_mode():
             self.features = [m.encode(to_tensor(image, m.device)) for m in self.models]
 
     @torch.inference_mode()
-    def at(self, scale: float) -> dict[str, tuple[np.ndarray, float]]:
-        """model name -> (RGB uint8 image at this scale, seconds of decoding)."""
+    def at(self, scale: float) -> Made:
+        """Every model's image at this scale, and the seconds of decoding."""
         size = scaled_size(self.lr_size, scale)
         result = {}
         for model, features in zip(self.models, self.features, strict=True):
@@ -38,73 +44,83 @@ class Slider:
             result[model.name] = image, time.perf_counter() - start
         return result
 
-    def widget(self, low: float = 1.0, high: float = 8.0, start: float = 3.0, panel: int = 300):
-        """An ipywidgets box: the slider, and a panel of `panel` pixels per model whose pixels grow finer with the scale."""
-        import ipywidgets as widgets
+    def strip(self, scales: Sequence[float]) -> Strip:
+        """The images at several scales without a slider, and their times: model, scale, rows, columns, seconds."""
+        names, pictures, rows = labels([model.name for model in self.models]), {}, []
+        for scale in scales:
+            for name, (image, seconds) in self.at(scale).items():
+                pictures.setdefault(names[name], {})[f"×{scale:g}"] = image
+                rows.append((name, scale, *image.shape[:2], seconds))
+        return pictures, pd.DataFrame(rows, columns=["model", "scale", "rows", "columns", "seconds"])
 
-        slider = widgets.FloatSlider(
-            start, min=low, max=high, step=0.1, description="scale ×", continuous_update=False, readout_format=".1f",
-            layout=widgets.Layout(width="520px"),
-        )  # fmt: skip
-        captions = [widgets.HTML() for _ in self.models]
-        pictures = [widgets.Image(format="png", width=panel, height=panel) for _ in self.models]
-        for picture in pictures:
-            picture.add_class("sr-image")
-        crisp = widgets.HTML("<style>.sr-image { image-rendering: pixelated; }</style>")
-
-        def draw(change=None) -> None:
-            for caption, picture, (name, (image, seconds)) in zip(
-                captions, pictures, self.at(slider.value).items(), strict=True
-            ):
-                title = f"<b style='color:{ModelName.of(name).colour}'>{ModelName.of(name).label}</b>"
-                caption.value = f"{title} {image.shape[0]}×{image.shape[1]}, {1000 * seconds:.0f} ms"
-                picture.value = png(image)
-
-        slider.observe(draw, names="value")
-        draw()
-        columns = [widgets.VBox([c, p]) for c, p in zip(captions, pictures, strict=True)]
-        return widgets.VBox([crisp, slider, widgets.HBox(columns)])
+    def widget(self, low: float = 1.0, high: float = 8.0, start: float = 3.0, panel: int = 300) -> widgets.VBox:
+        """The slider, and a panel of `panel` pixels per model whose pixels grow finer with the scale."""
+        scale = scale_slider(low, high, start)
+        return dragged([scale], self.models, lambda: self.at(scale.value), panel)
 
 
 class DiffusionSlider:
-    """A diffusion model that draws one image after another as scale and seed are dragged.
+    """Diffusion models that draw one image after another as scale and seed are dragged.
 
-    image: RGB uint8 (h, w, 3), small (about 24 x 24), which the model enlarges.
+    image: RGB uint8 (h, w, 3), small (about 24 x 24), which the models enlarge.
     """
 
-    def __init__(self, image: np.ndarray, model: Diffusion, *, steps: int = 20, sampler: str = "dpm-solver++"):
-        self.model, self.steps, self.sampler = model, steps, sampler
+    def __init__(self, image: np.ndarray, models: Sequence[SRModel], *, steps: int = 20, sampler: str = "dpm-solver++"):
+        self.models, self.steps, self.sampler = models, steps, sampler
         self.lr = to_tensor(image)
 
-    def at(self, scale: float, seed: int) -> tuple[np.ndarray, float]:
-        """(RGB uint8 image at this scale, seconds of sampling)."""
-        start = time.perf_counter()
-        size = scaled_size(tuple(self.lr.shape[-2:]), scale)
-        image = self.model.render(self.lr, size, Sampling(self.steps, self.sampler, seed))
-        return to_uint8(image), time.perf_counter() - start
+    def at(self, scale: float, seed: int) -> Made:
+        """Every model's image at this scale, and the seconds of sampling."""
+        size, result = scaled_size(tuple(self.lr.shape[-2:]), scale), {}
+        for model in self.models:
+            start = time.perf_counter()
+            image = to_uint8(model.render(self.lr, size, Sampling(self.steps, self.sampler, seed)))
+            result[model.name] = image, time.perf_counter() - start
+        return result
 
-    def widget(self, low: float = 1.0, high: float = 10.0, start: float = 8.0, panel: int = 384):
-        """An ipywidgets box: sliders for scale and seed over a panel of `panel` pixels."""
-        import ipywidgets as widgets
+    def strip(self, scales: Sequence[float], seeds: Sequence[int]) -> Strip:
+        """The images at several scales and seeds without a slider, and their times: model, scale, seed, rows, columns,
+        seconds."""
+        names, pictures, rows = labels([model.name for model in self.models]), {}, []
+        for seed in seeds:
+            for scale in scales:
+                for name, (image, seconds) in self.at(scale, seed).items():
+                    pictures.setdefault(f"{names[name]}, seed {seed}", {})[f"×{scale:g}"] = image
+                    rows.append((name, scale, seed, *image.shape[:2], seconds))
+        return pictures, pd.DataFrame(rows, columns=["model", "scale", "seed", "rows", "columns", "seconds"])
 
-        wide = widgets.Layout(width="520px")
-        plain = {"continuous_update": False, "layout": wide}
-        scale = widgets.FloatSlider(
-            start, min=low, max=high, step=0.1, description="scale ×", readout_format=".1f", **plain
-        )
-        seed = widgets.IntSlider(0, min=0, max=20, description="seed", **plain)
-        caption, picture = widgets.HTML(), widgets.Image(format="png", width=panel, height=panel)
+    def widget(self, low: float = 1.0, high: float = 10.0, start: float = 8.0, panel: int = 384) -> widgets.VBox:
+        """Sliders for scale and seed over a panel of `panel` pixels per model."""
+        scale = scale_slider(low, high, start)
+        seed = widgets.IntSlider(0, min=0, max=20, description="seed", continuous_update=False, layout=scale.layout)
+        return dragged([scale, seed], self.models, lambda: self.at(scale.value, seed.value), panel)
+
+
+def scale_slider(low: float, high: float, start: float) -> widgets.FloatSlider:
+    return widgets.FloatSlider(
+        start, min=low, max=high, step=0.1, description="scale ×", continuous_update=False, readout_format=".1f",
+        layout=widgets.Layout(width="520px"),
+    )  # fmt: skip
+
+
+def dragged(sliders: list, models: Sequence[SRModel], make: Callable[[], Made], panel: int) -> widgets.VBox:
+    """Sliders over a panel for each model; whenever one of them is let go, `make` gives the new images."""
+    titles = [f"<b style='color:{part.colour}'>{part.label}</b>" for part in (ModelName.of(m.name) for m in models)]
+    captions = [widgets.HTML(title) for title in titles]
+    pictures = [widgets.Image(format="png", width=panel, height=panel) for _ in models]
+    for picture in pictures:
         picture.add_class("sr-image")
-        crisp = widgets.HTML("<style>.sr-image { image-rendering: pixelated; }</style>")
+    crisp = widgets.HTML("<style>.sr-image { image-rendering: pixelated; }</style>")
 
-        def draw(change=None) -> None:
-            caption.value = "drawing…"
-            image, seconds = self.at(scale.value, seed.value)
-            title = f"<b style='color:{ModelName.of(self.model.name).colour}'>{ModelName.of(self.model.name).label}</b>"
-            caption.value = f"{title} {image.shape[0]}×{image.shape[1]}, {self.steps} steps, {seconds:.1f} s"
+    def draw(change: dict | None = None) -> None:
+        for caption, title in zip(captions, titles, strict=True):
+            caption.value = f"{title} …"
+        for caption, title, picture, (image, seconds) in zip(captions, titles, pictures, make().values(), strict=True):
+            caption.value = f"{title} {image.shape[0]}×{image.shape[1]}, {1000 * seconds:.0f} ms"
             picture.value = png(image)
 
-        for slider in (scale, seed):
-            slider.observe(draw, names="value")
-        draw()
-        return widgets.VBox([crisp, scale, seed, caption, picture])
+    for slider in sliders:
+        slider.observe(draw, names="value")
+    draw()
+    panels = widgets.HBox([widgets.VBox(pair) for pair in zip(captions, pictures, strict=True)])
+    return widgets.VBox([crisp, *sliders, panels])
