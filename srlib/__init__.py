@@ -16,7 +16,7 @@ from srlib.models import Diffusion, Model, ModelName, build, names
 from srlib.weights import find, load, load_present
 from srlib.workbook import published
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Diffusion",
     "Model",
