@@ -7,7 +7,7 @@ ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test test-all lab train data bench reference constraints clean
+.PHONY: help reproduce test test-all lab train data bench reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,10 @@ reference: ## copy the CSVs, figures and run.json of results/PROFILE to results/
 	cd results/$(PROFILE) && find . -not -path '*/.*' -not -path './train/run/*' \
 		\( -name '*.csv' -o -name '*.png' -o -name '*.gif' -o -name run.json \) -print0 | \
 		tar cf - --null -T - | tar xf - -C ../reference/$(PROFILE)
+
+minutes: .venv/ready ## write how long each notebook of PROFILE took: results/reference/PROFILE.csv
+	@$(BIN)/python -c 'from srlib.workbook import execute; \
+		execute.minutes("results/$(PROFILE)").to_csv("results/reference/$(PROFILE).csv", index=False)'
 
 constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(PYTHON) -m venv "$$new" && \
