@@ -7,16 +7,16 @@ ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test test-all lab train data bench reference clean
+.PHONY: help reproduce test test-all lab train data bench reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[notebooks,batch,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,batch,test]'
 	@touch $@
 
 reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, compact, paper); results land in results/PROFILE
@@ -35,7 +35,7 @@ lab: .venv/ready ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 train: .venv/ready ## train MODEL (or resume its run) in runs/MODEL
-	$(BIN)/python -m srlib train --model $(MODEL) $(ARGS)
+	$(BIN)/python -m srlib train $(MODEL) $(ARGS)
 
 data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
 	$(BIN)/python -m srlib data $(SETS)
@@ -44,10 +44,23 @@ bench: .venv/ready ## how much faster the fast paths are on this machine
 	$(BIN)/python -m srlib bench
 
 reference: ## copy the CSVs, figures and run.json of results/PROFILE to results/reference/PROFILE
+	@test -d results/$(PROFILE) || { echo "no results/$(PROFILE) to copy: make reproduce PROFILE=$(PROFILE)"; exit 1; }
 	rm -rf results/reference/$(PROFILE) && mkdir -p results/reference/$(PROFILE)
-	cd results/$(PROFILE) && find . -not -path './train/run/*' \
+	cd results/$(PROFILE) && find . -not -path '*/.*' -not -path './train/run/*' \
 		\( -name '*.csv' -o -name '*.png' -o -name '*.gif' -o -name run.json \) -print0 | \
 		tar cf - --null -T - | tar xf - -C ../reference/$(PROFILE)
+
+minutes: .venv/ready ## write how long each notebook of PROFILE took: results/reference/PROFILE.csv
+	@$(BIN)/python -c 'from srlib.workbook import execute; \
+		execute.minutes("results/$(PROFILE)").to_csv("results/reference/$(PROFILE).csv", index=False)'
+
+constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows
+	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(PYTHON) -m venv "$$new" && \
+		extras=$$($(PYTHON) -c 'import tomllib; print(",".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]))') && \
+		"$$new/bin/python" -m pip install --quiet --editable ".[$$extras]" && \
+		"$$new/bin/python" -m pip freeze --exclude-editable > "$$new/versions" && \
+		{ echo '# The versions that `make` installs. Renew: make constraints'; sed 's/+.*//' "$$new/versions"; } > "$$new/whole" && \
+		cp "$$new/whole" constraints.txt
 
 clean: ## remove the environment and all results but the reference copy
 	rm -rf .venv .snakemake results/quick results/smoke results/compact results/paper results/interactive

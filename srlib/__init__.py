@@ -17,7 +17,7 @@ from srlib.util import paths
 from srlib.weights import find, load, load_present
 from srlib.workbook import published
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Diffusion",
     "Model",

@@ -1,56 +1,105 @@
-"""The README says what is so: its index, its commands and its numbers."""
+"""The README says what is so: its commands, its links, its numbers."""
 
 import re
 
 import pandas as pd
+import pytest
+from prose import REFERENCE, numbers, paragraphs, printed, read
 
+from srlib.models import ModelName
 from srlib.util import paths
+from srlib.workbook import plan
 
 README = (paths.ROOT / "README.md").read_text()
-REFERENCE = paths.RESULTS / "reference" / "compact"
+MAKEFILE = (paths.ROOT / "Makefile").read_text()
+PLACES = ("README.md", "data/README.md", "notebooks/README.md", "results/README.md", "results/reference/README.md")
+PAGES = [paths.ROOT / place for place in PLACES]
+SECTIONS = dict(re.findall(r"^## (.*)\n((?:(?!## ).*\n)*)", README, re.MULTILINE))
 
 
-def test_every_notebook_is_in_the_index():
-    indexed = re.findall(r"^\|[^|]*\| `(\w+)` \|", README, re.MULTILINE)
-    assert sorted(indexed) == run.notebooks()
+def anchors(page: str) -> set[str]:
+    """What a heading can be linked by."""
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", page, re.M)}
 
 
-def test_every_make_command_exists():
-    targets = set(re.findall(r"^([a-z-]+):", (paths.ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z]+)\b(?! alone)", README)) - {"are"} <= targets
+def test_it_is_short():
+    assert len(README.split()) < 1200
 
 
-def test_every_linked_file_exists():
-    for link in re.findall(r"\]\(([^)#]+)\)", README):
-        assert link.startswith("http") or (paths.ROOT / link).exists(), link
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"(?:^|`|\w )make ([a-z-]+)(?=[ `\n])", README, re.MULTILINE)))
+)
+def test_every_make_command_exists(target):
+    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page, link", [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)]+)\)", page.read_text())]
+)  # fmt: skip
+def test_every_linked_place_exists(page, link):
+    file, _, anchor = link.partition("#")
+    target = page.parent / file if file else page
+    assert link.startswith("https://") or target.exists()
+    assert not anchor or anchor in anchors(target.read_text())
+
+
+def test_every_link_of_the_tree_is_there():
+    """What "Where things are" names."""
+    named = [
+        name
+        for row in SECTIONS["Where things are"].splitlines()
+        for name in re.findall(r"`([^`]+)`", row[: row.find("|", 2)])
+    ]
+    roots = (paths.ROOT, paths.ROOT / "srlib")
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
 
 
 def test_the_headline_table_is_the_reference_run():
-    """Every number repeats results/reference, to the digit; an empty cell is one that was not measured."""
-    scores = pd.read_csv(REFERENCE / "diif_table2" / "scores.csv")
-    scores["label"] = scores["model"].map(report.label)
+    """Every number repeats results/reference, to the digit."""
+    scores = read("diif/table2/scores.csv")
+    scores = scores.assign(label=scores["model"].map(lambda name: ModelName.of(name).label))
     value = scores.set_index(["dataset", "label", "scale"])["psnr"]
-    ((header, sets, body),) = re.findall(r"^\| (×2 [×/ \d]+) \|(.*)\|\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
-    scales, sets = [float(s) for s in re.findall(r"×(\d+)", header)], [name.strip() for name in sets.split("|")]
-    assert len(body.splitlines()) == 8 and sets == ["Set5", "Set14", "B100", "Urban100"]
-    for row in body.splitlines():
-        name, *cells = [cell.strip(" *") for cell in row.strip("|").split("|")]
-        for dataset, cell in zip(sets, cells, strict=True):
-            labels = [f"EDSR ×{scale:g}" if name == "EDSR" else name for scale in scales]  # a network for each scale
-            expected = [value.get((dataset, label, scale)) for label, scale in zip(labels, scales, strict=True)]
-            assert cell == " / ".join("" if x is None else f"{x:.2f}" for x in expected), (dataset, name)
+    (found,) = [part for part in paragraphs(SECTIONS["What came out"]) if part.startswith("| ×2 / ×3 / ×4 |")]
+    head, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()]
+    labels = {name: [f"EDSR ×{s}" if name == "EDSR" else name for s in (2, 3, 4)] for name, *_ in body}
+    expected = [
+        [
+            name,
+            *(
+                " / ".join(f"{value[d, label, s]:.2f}" for label, s in zip(of, (2, 3, 4), strict=True))
+                for d in head[1:]
+            ),
+        ]
+        for name, of in labels.items()
+    ]
+    assert (head[1:], body) == (["Set5", "Set14", "B100", "Urban100"], expected)
 
 
-def test_reference_runs_are_whole():
-    for name in run.notebooks():
-        checks = pd.read_csv(REFERENCE / name / "checks.csv")
-        assert len(checks) and (REFERENCE / name / "run.json").exists()
+def test_the_models_are_as_small_as_it_says():
+    parameters = read("claims/points.csv")["parameters"] / 1e6
+    (intro,) = [part for part in paragraphs(SECTIONS["What came out"]) if part.startswith("Luma PSNR")]
+    said = numbers(intro)
+    assert said == [
+        printed(value, like) for value, like in zip((parameters.min(), parameters.max()), said, strict=True)
+    ]
 
 
-def test_no_path_of_a_machine_is_published():
-    for place in [
-        *paths.RESULTS.glob("reference/**/*.csv"),
-        *paths.RESULTS.glob("reference/**/*.json"),
-        *paths.NOTEBOOKS.glob("*.ipynb"),
-    ]:
-        assert not re.search(r"(?<![\w$.])/(?:home|root|work|tmp|Users|mnt|opt)/", place.read_text()), place
+def test_no_other_number_is_said_of_what_came_out():
+    others = [part for part in paragraphs(SECTIONS["What came out"]) if not part.startswith(("|", "Luma PSNR"))]
+    assert [numbers(part) for part in others if numbers(part)] == []
+
+
+@pytest.mark.parametrize("name", plan.listed())
+def test_reference_runs_are_whole(name):
+    folder = REFERENCE / "compact" / name
+    assert len(pd.read_csv(folder / "checks.csv"))
+    assert (folder / "run.json").exists()
+
+
+NOTEBOOKS = [paths.NOTEBOOKS / f"{name}.ipynb" for name in plan.listed()]
+PUBLIC = [*REFERENCE.glob("**/*.csv"), *REFERENCE.glob("**/*.json"), *NOTEBOOKS, *PAGES]
+
+
+@pytest.mark.parametrize("place", PUBLIC, ids=lambda path: path.relative_to(paths.ROOT).as_posix())
+def test_no_path_of_a_machine_is_published(place):
+    assert not re.search(r"(?<![\w$.])/(?:home|root|work|tmp|Users|mnt|opt)/", place.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime
 import json
 import time
 from pathlib import Path
@@ -116,3 +117,28 @@ def summary(folder: str | Path, names: list[str] | None = None) -> pd.DataFrame:
             row["state"] = "FAILED, traceback in its .ipynb" if failed else "not finished"
         rows.append(row | {"results": paths.shown(place.resolve())})
     return pd.DataFrame(rows)
+
+
+def minutes(folder: str | Path) -> pd.DataFrame:
+    """How long each finished notebook of a results folder took: notebook, minutes, device.
+
+    The minutes of its measurements, whichever notebook asked for them first, and of its page. The last row, "all", is from the
+    start of the first measurement to the end of the last page: what the run took, if the store was empty before.
+    """
+    rows, starts, ends = [], [], []
+    for origin in sorted(Path(folder).rglob("run.json")):
+        told = json.loads(origin.read_text())
+        kept = [
+            one
+            for name in told["measurements"]
+            for path in store.folder().glob(f"{name}.*")
+            for one in store.sound(path)
+        ]
+        spans = [(one.origin["date"], one.origin["seconds"]) for one in kept] + [(told["date"], told["seconds"])]
+        for date, seconds in spans:
+            ends.append(datetime.datetime.fromisoformat(date))
+            starts.append(ends[-1] - datetime.timedelta(seconds=seconds))
+        rows.append((told["notebook"], sum(seconds for _, seconds in spans) / 60, told["device"]))
+    if rows:
+        rows.append(("all", (max(ends) - min(starts)).total_seconds() / 60, rows[0][2]))
+    return pd.DataFrame(rows, columns=["notebook", "minutes", "device"]).round(1)

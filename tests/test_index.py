@@ -1,0 +1,88 @@
+"""notebooks/README.md lists the notebooks of profiles/quick.yaml: title, command, minutes, results.
+
+After a change of the profile, or of results/reference/quick.csv: PYTHONPATH=tests python tests/test_index.py
+"""
+
+import re
+
+import pandas as pd
+import pytest
+from prose import REFERENCE
+
+from srlib.util import paths
+from srlib.workbook import execute, plan
+
+PAGE = paths.NOTEBOOKS / "README.md"
+MINUTES = REFERENCE / "quick.csv"
+BOUNDS = re.compile(
+    r"(?<=<!-- index: from profiles/quick.yaml and results/reference -->\n).*(?=<!-- end of index -->)", re.S
+)
+
+# The first place to look, where it is not the table of that name or the means.
+FIRST = {
+    "bicubic_check": ["diinn_table1_bicubic.csv"],
+    "claims": ["claims.csv"],
+    "diif/figure6": ["crops.png"],
+    "diif/figure7": ["seams.png", "seams.csv"],
+    "diif/table3": ["table3.csv", "times.csv"],
+    "diinn/figure4": ["patch.png"],
+    "diinn/table4": ["table4.csv", "times.csv"],
+    "diinn/tables": ["table1.csv", "table2.csv", "table3.csv"],
+    "idm/sampling": ["samplers.csv"],
+    "idm/scaling_factor": ["results.csv"],
+    "idm/slider": ["times.csv"],
+    "quickstart": ["scores.csv"],
+    "scale_slider": ["times.csv"],
+    "train": ["log.csv"],
+}
+
+
+def first(name: str) -> list[str]:
+    last = name.rpartition("/")[2]
+    return FIRST.get(name) or [f"{last}.csv" if last.startswith("table") else "means.csv"]
+
+
+def index() -> str:
+    """The table, a line for each notebook of the profile."""
+    taken = pd.read_csv(MINUTES).set_index("notebook")["minutes"] if MINUTES.exists() else {}
+    lines = ["| what | notebook | command | minutes | first look |", "|---|---|---|---|---|"]
+    for name, record in plan.profile("quick")["notebooks"].items():
+        look = ", ".join(f"`{file}`" for file in first(name))
+        minutes = f"{taken[name]:.1f}" if name in taken else ""
+        lines.append(f"| {record['title']} | [`{name}`]({name}.ipynb) | `srlib run {name}` | {minutes} | {look} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_index_is_the_profile():
+    (found,) = BOUNDS.findall(PAGE.read_text())
+    assert found == index()
+
+
+@pytest.mark.parametrize("name", plan.listed())
+def test_the_first_look_is_there(name):
+    assert all((REFERENCE / "compact" / name / file).exists() for file in first(name))
+
+
+def test_minutes_are_those_of_measurements_and_pages(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "MEASUREMENTS", tmp_path)
+    monkeypatch.setattr("srlib.util.provenance.now", lambda: "2026-01-01T10:00Z")
+    from srlib.workbook import store
+
+    kept = store.write("quality", {"a": 1}, {}, [], origin={"seconds": 120.0})
+    for name in ("one", "diif/two"):
+        folder = tmp_path / "results" / name
+        folder.mkdir(parents=True)
+        said = {
+            "notebook": name,
+            "date": "2026-01-01T10:05Z",
+            "seconds": 30.0,
+            "device": "a CPU",
+            "measurements": [kept.name],
+        }
+        (folder / "run.json").write_text(pd.Series(said).to_json())
+    rows = execute.minutes(tmp_path / "results").to_dict("list")
+    assert rows == {"notebook": ["diif/two", "one", "all"], "minutes": [2.5, 2.5, 7.0], "device": ["a CPU"] * 3}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(BOUNDS.sub(lambda _: index(), PAGE.read_text()))
