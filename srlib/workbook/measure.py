@@ -309,7 +309,7 @@ class Time(Request):
 
     @property
     def job(self) -> str:
-        return f"time of {self.model}, {self.lr_size[0]}×{self.lr_size[1]} to {self.size[0]}×{self.size[1]}"
+        return f"times of {self.model}, from {self.lr_size[0]}×{self.lr_size[1]}"
 
     def about(self) -> dict:
         sizes = f"{self.lr_size[0]} x {self.lr_size[1]} to {self.size[0]} x {self.size[1]}"
