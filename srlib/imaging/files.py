@@ -104,10 +104,8 @@ def load(path: str | os.PathLike) -> tuple[np.ndarray, Metadata]:
     """
     path = Path(path)
     with opened(path) as image:
-        samples = deep_samples(path, image) if is_deep(image) else None
-        return (eight_bits(image, str(path)) if samples is None else upright(samples, image)), metadata(
-            image, str(path)
-        )
+        samples = upright(deep_samples(path, image), image) if is_deep(image) else eight_bits(image, str(path))
+        return samples, metadata(image, samples.shape[2], str(path))
 
 
 @contextlib.contextmanager
@@ -256,11 +254,15 @@ LAYOUT |= {700, 33723, 34377, 34665, 34675, 34853, 37724, 40965}
 DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
-def metadata(image: Image.Image, what: str = "the image") -> Metadata:
-    """EXIF, ICC profile (not that of CMYK) and DPI of a PIL image. EXIF that cannot be read is left out, with a warning."""
+def metadata(image: Image.Image, channels: int, what: str = "the image") -> Metadata:
+    """EXIF, ICC profile and DPI of a PIL image that became 1 to 4 channels.
+
+    EXIF that cannot be read is left out, with a warning, and a profile of other colours, such as CMYK's, without.
+    """
     dpi = tuple(float(d) for d in image.info.get("dpi", ()))
-    dpi = dpi if all(math.isfinite(d) and d > 0 for d in dpi) else ()
-    icc = b"" if image.mode == "CMYK" else image.info.get("icc_profile") or b""
+    dpi = dpi if all(math.isfinite(d) and d > 1 for d in dpi) else ()  # (1, 1) is Pillow's word for none
+    icc = image.info.get("icc_profile") or b""
+    icc = icc if icc[16:20] == (b"RGB " if channels > 2 else b"GRAY") else b""
     try:
         exif = image.getexif()
         tags = {int(tag): value for tag, value in exif.items() if tag not in LAYOUT}

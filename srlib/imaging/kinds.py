@@ -92,7 +92,7 @@ def open_pil(image: Image.Image) -> Opened:
         raise ValueError(f"the image has {what}; pass the file's path, or an array. {HOWTO}")
     else:
         pixels = eight_bits(image)
-    said = metadata(image)
+    said = metadata(image, pixels.shape[2])
     return replace(open_array(pixels), finish=partial(to_pil, said=said), said=said)
 
 

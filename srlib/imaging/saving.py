@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffTags import LONG, LONG8
 
 from srlib.imaging.files import Metadata
 from srlib.util.atomic import whole
@@ -113,35 +115,40 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-TIFF_TYPES = {str: "s", bytes: "B", int: "I"}
-OWN_TAGS = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)  # tifffile writes them
-
-
 def write_tiff(path: Path, image: np.ndarray, said: Metadata) -> None:
-    import tifffile
+    """One page in strips of a few MiB, deflated after taking differences along the rows; grey with alpha as RGB with alpha.
 
-    channels, large = image.shape[2] if image.ndim == 3 else 1, image.nbytes > 2**31  # with 64-bit offsets then
-    below = {} if large else said.directories(image.shape[:2])
-    tags = [(directory, "I", 1, 0, True) for directory in below]  # where they lie comes later
-    for tag, value in said.tags.items():
-        if type(value) in TIFF_TYPES and tag not in OWN_TAGS:
-            value = value.encode() if isinstance(value, str) else value
-            tags.append(
-                (tag, TIFF_TYPES[type(said.tags[tag])], 1 if isinstance(value, int) else len(value), value, True)
-            )
-    tifffile.imwrite(
-        path, image, photometric="rgb" if channels > 2 else "minisblack", planarconfig="contig" if channels > 1 else None,
-        extrasamples=["unassalpha"] if channels in (2, 4) else None, compression="zlib", predictor=True, metadata=None,
-        software=False, iccprofile=said.icc or None, extratags=tags, resolution=said.dpi or None,
-        resolutionunit="INCH" if said.dpi else None, byteorder="<", bigtiff=large,
-    )  # fmt: skip
-    with tifffile.TiffFile(path, mode="r+") as file:
-        end = file.filehandle
-        for directory, entries in below.items():  # tifffile writes no directories of this kind; they go to the end
-            inner = ImageFileDirectory_v2(ifh=b"II*\0\0\0\0\0")
-            inner.update(entries)
-            end.seek(0, os.SEEK_END)
-            end.write(b"\0" * (end.tell() % 2))
-            offset = end.tell()
-            end.write(inner.tobytes(offset))
-            file.pages.first.tags[directory].overwrite(offset)
+    Pillow's directory with pixels of our own below it: Pillow writes no 16-bit colour, and tifffile no EXIF.
+    """
+    pixels = image.reshape(*image.shape[:2], -1)
+    if pixels.shape[2] == 2:  # few programs, and not Pillow, read grey with alpha
+        pixels, said = pixels[..., [0, 0, 0, 1]], replace(said, icc=b"")
+    height, width, channels = pixels.shape
+    steps = pixels.astype(pixels.dtype.newbyteorder("<"))
+    steps[:, 1:] -= pixels[:, :-1]
+    bits, large = 8 * pixels.itemsize, pixels.nbytes > 2**31  # large: offsets of 64 bits
+    rows = max(1, 2**22 * 8 // (width * channels * bits))
+    strips = [zlib.compress(steps[first : first + rows].tobytes()) for first in range(0, height, rows)]
+    lengths = [len(strip) for strip in strips]
+    directory = ImageFileDirectory_v2(ifh=b"II+\0" + bytes(12) if large else b"II*\0" + bytes(4))
+    directory.update(said.tags)
+    directory.update(said.directories((height, width)))
+    tags = ExifTags.Base
+    directory[tags.ImageWidth], directory[tags.ImageLength], directory[tags.RowsPerStrip] = width, height, rows
+    directory[tags.BitsPerSample], directory[tags.SamplesPerPixel] = (bits,) * channels, channels
+    directory[tags.Compression], directory[tags.Predictor] = 8, 2  # deflate; horizontal differences
+    directory[tags.PhotometricInterpretation] = 2 if channels > 2 else 1  # RGB, or grey whose 0 is black
+    if channels == 4:
+        directory[tags.ExtraSamples] = 2  # alpha, by which the colours are not multiplied
+    if said.icc:
+        directory[tags.InterColorProfile] = said.icc
+    if said.dpi:
+        directory[tags.XResolution], directory[tags.YResolution] = said.dpi
+        directory[tags.ResolutionUnit] = 2  # inch
+    directory.tagtype[tags.StripOffsets] = directory.tagtype[tags.StripByteCounts] = LONG8 if large else LONG
+    # Counted from the first strip; the directory adds its own length.
+    directory[tags.StripOffsets] = tuple(itertools.accumulate(lengths[:-1], initial=0))
+    directory[tags.StripByteCounts] = tuple(lengths)
+    with path.open("wb") as file:
+        directory.save(file)
+        file.writelines(strips)
