@@ -310,7 +310,11 @@ def bench(
     return pd.DataFrame(rows)
 
 
-def bench_memory(models: Sequence[str], device: torch.device | str = "cpu") -> pd.DataFrame:
+# What `bench_memory` measures: a decoder of each kind.
+LARGE = tuple(f"edsr-baseline-{decoder}" for decoder in ("metasr", "liif", "lte", "diif", "dlte", "diinn"))
+
+
+def bench_memory(models: Sequence[str] = LARGE, device: torch.device | str = "cpu") -> pd.DataFrame:
     """Peak memory that a x30 forward pass of a 128 x 128 image adds, the 3840 x 3840 result included."""
     rows = []
     for name in tqdm(models, desc="memory ×30"):
