@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
-import pandas as pd
-import torch
+import pkgutil
+from typing import TYPE_CHECKING
 
-from srlib import cost, data, evaluate, weights
-from srlib.imaging import metrics
-from srlib.imaging.upscale import upscale
-from srlib.models import Diffusion, Model, ModelName, build, names
-from srlib.util import paths
-from srlib.weights import find, load, load_present
-from srlib.workbook import published
+if TYPE_CHECKING:  # for editors
+    import pandas as pd
+
+    from srlib import cost, data, evaluate, weights
+    from srlib.imaging import metrics
+    from srlib.imaging.upscale import upscale
+    from srlib.models import Diffusion, Model, build
+    from srlib.weights import load, load_present
+    from srlib.workbook import published
 
 __version__ = "0.2.0"
 __all__ = [
@@ -34,15 +36,43 @@ __all__ = [
     "weights",
 ]
 
+# Where they are: a module, and after the colon what of it. They are imported when asked for, so that `srlib --help` is quick.
+PLACES = {
+    **{name: f"srlib.{name}:" for name in ("cost", "data", "evaluate", "weights")},
+    **{name: f"srlib.models:{name}" for name in ("Diffusion", "Model", "build")},
+    **{name: f"srlib.weights:{name}" for name in ("load", "load_present")},
+    "metrics": "srlib.imaging.metrics:",
+    "published": "srlib.workbook.published:",
+    "upscale": "srlib.imaging.upscale:upscale",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in PLACES:
+        raise AttributeError(f"module 'srlib' has no attribute {name!r}")
+    globals()[name] = pkgutil.resolve_name(PLACES[name])
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 def available() -> pd.DataFrame:
     """Every model name, with encoder, decoder, parameters, whether weights are at hand, and where they lie."""
+    import pandas as pd
+    import torch
+
+    from srlib.cost import count_parameters
+    from srlib.models import ModelName, build, names
+    from srlib.util import paths
+    from srlib.weights import find
+
     rows = []
     with torch.device("meta"):  # parameters are counted, not made
         for name in names():
-            part = ModelName.parse(name)
-            parameters = cost.count_parameters(build(name))
-            found = find(name)
+            part, found = ModelName.parse(name), find(name)
             where = paths.shown(found) if found else ""
-            rows.append((name, part.encoder, part.decoder, parameters, name == "bicubic" or bool(found), where))
+            here = name == "bicubic" or bool(found)
+            rows.append((name, part.encoder, part.decoder, count_parameters(build(name)), here, where))
     return pd.DataFrame(rows, columns=["model", "encoder", "decoder", "parameters", "weights", "where"])

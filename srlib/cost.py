@@ -192,8 +192,9 @@ def growth(costs: pd.DataFrame, column: str = "macs") -> pd.DataFrame:
 def peak_memory(model: SRModel, lr_size: Size, size: Size, *, literal: bool = False) -> float:
     """Peak memory in bytes that one forward pass adds to what is there before it (weights and libraries).
 
-    CUDA: torch's own count. CPU: the largest resident size of a fresh process, less its size before the pass; NaN where
-    the system does not tell (Windows).
+    CUDA: torch's own count. CPU: the largest resident size of a fresh process with as many threads, less its size before the
+    pass; NaN where the system does not tell (Windows, some sandboxes). Good to a few MiB: the system counts roughly on machines
+    with many cores, and may take back pages of the libraries meanwhile.
     """
     (h, w), size = check_size(lr_size, "lr_size"), check_size(size)
     device = model.device
@@ -205,7 +206,8 @@ def peak_memory(model: SRModel, lr_size: Size, size: Size, *, literal: bool = Fa
         return float(torch.cuda.max_memory_allocated(device) - before)
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
-    child = context.Process(target=measure_resident, args=(send, model, (h, w), size, literal), daemon=True)
+    task = send, model, (h, w), size, literal, torch.get_num_threads()
+    child = context.Process(target=measure_resident, args=task, daemon=True)
     child.start()
     send.close()
     try:
@@ -219,27 +221,30 @@ def peak_memory(model: SRModel, lr_size: Size, size: Size, *, literal: bool = Fa
         child.join()
 
 
-def measure_resident(send, model: SRModel, lr_size: Size, size: Size, literal: bool) -> None:
+def measure_resident(send, model: SRModel, lr_size: Size, size: Size, literal: bool, threads: int) -> None:
     """In a process of its own: send by how many bytes the peak resident size exceeds the size before the pass."""
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
-    def resident(field: str) -> int:
+    def resident(field: str) -> float:
         if status.exists():  # Linux; its getrusage would also count the parent's peak
-            return 1024 * int(re.search(rf"{field}:\s+(\d+)", status.read_text())[1])
+            found = re.search(rf"{field}:\s+(\d+)", status.read_text())
+            return 1024 * int(found[1]) if found else math.nan
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
+    torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
             forward(model, torch.rand(1, 3, 8, 8), (8, 8))  # libraries' own start-up
             if reset.exists():
                 reset.write_text("5")  # the peak starts again from here
-            before = resident("VmRSS")
+            before = resident("VmHWM")
+            again = before - resident("VmRSS") < 2**23  # some sandboxes take the reset and do nothing
             forward(model, torch.rand(1, 3, *lr_size), size, literal=literal)
-        send.send(float(resident("VmHWM") - before))
+        send.send(float(resident("VmHWM") - before) if again else math.nan)
     except (ImportError, PermissionError):
-        send.send(float("nan"))
+        send.send(math.nan)
 
 
 @torch.inference_mode()
@@ -305,7 +310,11 @@ def bench(
     return pd.DataFrame(rows)
 
 
-def bench_memory(models: Sequence[str], device: torch.device | str = "cpu") -> pd.DataFrame:
+# What `bench_memory` measures: a decoder of each kind.
+LARGE = tuple(f"edsr-baseline-{decoder}" for decoder in ("metasr", "liif", "lte", "diif", "dlte", "diinn"))
+
+
+def bench_memory(models: Sequence[str] = LARGE, device: torch.device | str = "cpu") -> pd.DataFrame:
     """Peak memory that a x30 forward pass of a 128 x 128 image adds, the 3840 x 3840 result included."""
     rows = []
     for name in tqdm(models, desc="memory ×30"):

@@ -7,13 +7,13 @@ folder of images. Folders are found under $SRLIB_DATA, else data/, laid out as t
 from __future__ import annotations
 
 import shutil
-import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from srlib.imaging import files
 from srlib.util import atomic, paths
@@ -134,12 +134,21 @@ def locate(dataset: str | Path) -> Path:
 def how_to_fetch(dataset: str) -> str:
     if not DATASETS[dataset].url:
         return f"it has no download here ({DATASETS[dataset].about}): put the images there, or set SRLIB_DATA"
-    return f"fetch it with: python -m srlib data {dataset} (or set SRLIB_DATA to the folder that has it)"
+    return f"fetch it with: srlib data {dataset} (or set SRLIB_DATA to the folder that has it)"
 
 
 def at_hand(names: Sequence[str] = tuple(DATASETS)) -> list[str]:
     """Which of these data sets can be read on this machine."""
     return [name for name in names if name == "embedded" or has_images(paths.data() / DATASETS[name].folder)]
+
+
+def listing() -> pd.DataFrame:
+    """The data sets: name, images, whether it is at hand or can be fetched, folder."""
+    rows = []
+    for name, dataset in DATASETS.items():
+        state = "at hand" if name in at_hand() else "can be fetched" if dataset.url else "bring your own copy"
+        rows.append((name, dataset.count, state, paths.shown(paths.data() / dataset.folder)))
+    return pd.DataFrame(rows, columns=["data set", "images", "state", "folder"])
 
 
 def has_images(folder: Path) -> bool:
@@ -222,20 +231,3 @@ def merge(source: Path, target: Path) -> None:
             merge(item, place)
         elif not place.exists():
             item.replace(place)
-
-
-def main(names: Sequence[str]) -> int:
-    """python -m srlib data NAME ...: fetch data sets. Without names: say which are at hand."""
-    if not names or names[0].startswith("-"):
-        print("python -m srlib data NAME ...: fetch data sets")
-        for name, dataset in DATASETS.items():
-            state = "at hand" if name in at_hand() else ("can be fetched" if dataset.url else "bring your own copy")
-            print(f"{name:12} {dataset.count:4} images  {state:20} {paths.data() / dataset.folder}")
-        return 0
-    try:
-        for name in names:
-            print(f"{name}: {fetch(name)}")
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0

@@ -33,7 +33,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
 
 
 def test_a_missing_set_names_the_command_that_fetches_it(no_data):
-    with pytest.raises(data.MissingDataset, match="python -m srlib data Set14"):
+    with pytest.raises(data.MissingDataset, match="srlib data Set14"):
         data.pictures("Set14")
     with pytest.raises(data.MissingDataset, match="bring your own copy"):
         data.pictures("bsd400")

@@ -1,0 +1,359 @@
+"""The command line, `srlib`: a function for each command, its options made from the signature.
+
+What they do lies in the library, which is imported when a command runs: `srlib --help` waits for nothing. Exit codes: 0 done,
+1 failed, 2 wrong use, 130 stopped by Ctrl-C. What went wrong is a sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts.completion.detect import ShellDetectionError
+
+from srlib import __version__
+from srlib.util.errors import Unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAILURES = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, ShellDetectionError)
+
+app = App(
+    name="srlib",
+    help="Arbitrary-scale super-resolution: enlarge pictures, reproduce the papers' tables, train models.",
+    help_epilogue="Help with examples: `srlib COMMAND --help`. Shell completion: `srlib --install-completion`.",
+    version=__version__,
+    default_parameter=Parameter(negative_bool=(), negative_iterable=()),
+    suppress_keyboard_interrupt=False,
+)
+app.register_install_completion_command(help="Install completion for bash, zsh, fish or PowerShell.")
+
+
+class WrongUse(Exception):
+    """Options that do not go together."""
+
+
+class Failed(Exception):
+    """What failed among other things that did not."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command line, by default the one that the program was called with; returns the exit code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: complain(f"note: {message}")
+        try:
+            done = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+            return done if isinstance(done, int) else 0
+        except UnusedCliTokensError as error:
+            complain(f"one word too many: {error.unused_tokens[0]!r}; options come after all words without a name")
+            return 2
+        except (CycloptsError, WrongUse, Unknown) as error:
+            complain(error)
+            return 2
+        except KeyboardInterrupt as error:
+            complain(f"stopped: {error}" if str(error) else "stopped")
+            return 130
+        except (*FAILURES, Failed) as error:
+            complain(error if str(error) else type(error).__name__)
+            return 1
+        except RuntimeError as error:
+            if "memory" not in str(error):  # torch's word for too little of it
+                raise
+            complain(f"not enough memory: {str(error).splitlines()[0]}")
+            return 1
+
+
+def complain(text: object) -> None:
+    print(f"srlib: {text if isinstance(text, Failed) else ' '.join(str(text).split())}", file=sys.stderr)
+
+
+def show(table: pd.DataFrame) -> None:
+    import pandas as pd
+
+    with pd.option_context("display.width", 250, "display.max_colwidth", 80):
+        print(table.to_string(index=False, na_rep="") if len(table) else "none")
+
+
+def examples(*lines: str) -> str:
+    return "\n".join(["Examples:", "", "```", *lines, "```"])
+
+
+@app.command(
+    help_epilogue=examples(
+        "srlib upscale photo.jpg --scale 3.7",
+        "srlib upscale scan.tif --size 4000 3000 --model compact-liif --out large.tif",
+        "srlib upscale holiday/ 'more/*.png' --scale 2 --out enlarged/",
+    )
+)
+def upscale(
+    images: list[str],
+    /,
+    *,
+    scale: float | None = None,
+    size: tuple[int, int] | None = None,
+    model: str = "compact-diif",
+    out: Path | None = None,
+    device: str = "auto",
+    force: bool = False,
+    large: bool = False,
+) -> None:
+    """Enlarge pictures by any factor.
+
+    EXIF, ICC profile, DPI and transparency are kept, 8 and 16 bits too; EXIF's orientation is applied. The result is a PNG
+    beside the picture, photo_x3.7.png, or what --out says.
+
+    Args:
+        images: Files, folders (the pictures in them) and patterns such as 'holiday/*.jpg'.
+        scale: How many times larger, any positive number.
+        size: Rows and columns of the result, instead of a scale.
+        model: A model's name (srlib weights lists them) or a weight file.
+        out: A file (.png, .tif, .jpg, .webp, .bmp, .ppm), or a folder for PNGs.
+        device: auto, cpu or cuda.
+        force: Overwrite results that exist; the pictures themselves never are.
+        large: Take pictures of more than 89 megapixels too.
+    """
+    if (scale is None) == (size is None):
+        raise WrongUse("give either --scale, for example --scale 2, or --size ROWS COLUMNS")
+    from PIL import Image
+    from tqdm import tqdm
+
+    from srlib import weights
+    from srlib.imaging import many
+    from srlib.imaging.upscale import upscale_file
+    from srlib.util.sizes import check_scale, check_size
+
+    check_scale(scale) if size is None else check_size(size)
+    Image.MAX_IMAGE_PIXELS = None if large else Image.MAX_IMAGE_PIXELS
+    pairs = many.pairs(many.find(images), out, scale, size)
+    network, failed, live = weights.load(model, device=device), [], sys.stderr.isatty()
+    for source, target in tqdm(pairs, desc="pictures", disable=len(pairs) == 1 or not live):
+        try:
+            made = upscale_file(source, target, scale, network, size=size, force=force, progress=live)
+            tqdm.write(f"{target}: {made[0]} rows, {made[1]} columns")
+        except (ValueError, OSError, MemoryError) as error:
+            if len(pairs) == 1:
+                raise
+            failed.append(str(error) if str(error).startswith(str(source)) else f"{source}: {error}")
+    if failed:
+        raise Failed("\n  ".join([f"{len(failed)} of {len(pairs)} pictures failed:", *failed]))
+
+
+@app.command(
+    name="run",
+    help_epilogue=examples(
+        "srlib run diif/table2",
+        "srlib run diif/table2 --profile compact -p limit=3 -p 'datasets=[\"Set5\"]'",
+        "srlib run --summary results/quick",
+    ),
+)
+def run_notebook(
+    notebook: str | None = None,
+    /,
+    *,
+    out: Path | None = None,
+    parameters: Annotated[list[str] | None, Parameter(name=["--parameter", "-p"])] = None,
+    profile: str | None = None,
+    summary: Path | None = None,
+    plan: Annotated[Path | None, Parameter(show=False)] = None,
+) -> None:
+    """Run a notebook in batch, or say what lies in a folder of results.
+
+    Args:
+        notebook: Its name below notebooks/, or a file.
+        out: Folder for its results; by default results/interactive/NOTEBOOK.
+        parameters: NAME=VALUE, in place of what the notebook or its profile says: a Python literal, or text; once for each.
+        profile: quick, compact, paper, smoke or a file.
+        summary: A folder of results: print which notebooks ran, and the verdicts.
+        plan: What srlib reproduce wrote.
+    """
+    from srlib.workbook import batch, execute
+
+    if (notebook is None) == (summary is None):
+        raise WrongUse("give either a notebook, for example diif/table2, or --summary FOLDER")
+    if notebook is None:
+        show(execute.summary(summary))
+        return
+    given = dict(pair(word) for word in parameters or []) | ({"profile": profile} if profile else {})
+    try:
+        content = batch.run_notebook(notebook, plan) if plan else execute.execute(notebook, out or "", given)
+    except FAILURES:
+        raise
+    except Exception as error:  # of a cell, or of the kernel: the executed notebook has the traceback
+        last = str(error).strip().splitlines()[-1:] or [""]
+        raise Failed(f"{notebook} failed ({type(error).__name__}): {last[0]}") from error
+    print(f"{notebook}: {content['seconds']} s, results in {content['parameters']['out']}")
+
+
+def pair(word: str) -> tuple[str, object]:
+    """NAME=VALUE. WrongUse for anything else."""
+    import ast
+
+    name, equals, value = word.partition("=")
+    if not equals or not name.isidentifier():
+        raise WrongUse(f"-p takes NAME=VALUE, for example -p limit=3, not {word!r}")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+@app.command(
+    help_epilogue=examples(
+        "srlib reproduce",
+        "srlib reproduce paper --resources gpu=4",
+        "srlib reproduce paper --executor slurm --jobs 20",
+    )
+)
+def reproduce(
+    profile: str = "quick", /, *options: Annotated[str, Parameter(allow_leading_hyphen=True)], device: str = "auto"
+) -> int:
+    """Measure what a profile lacks, then run its notebooks, with Snakemake.
+
+    Args:
+        profile: quick, compact, paper, smoke or a file.
+        options: Snakemake's own; by default all cores and GPUs of this machine work.
+        device: auto, cpu or cuda.
+    """
+    from srlib.workbook import batch, execute
+
+    path = batch.prepare(profile, device)
+    code = batch.run(path, options)
+    show(execute.summary(path.parent))
+    return code
+
+
+@app.command(
+    help_epilogue=examples("srlib measure --profile quick", "srlib measure --notebook diif/table2 --only compact-liif")
+)
+def measure(
+    job: Annotated[str | None, Parameter(show=False)] = None,
+    /,
+    *,
+    profile: str = "quick",
+    notebook: str = "",
+    only: str = "",
+    device: str = "auto",
+    plan: Annotated[Path | None, Parameter(show=False)] = None,
+) -> None:
+    """Measure what a profile, or one notebook of it, still lacks, one after the other.
+
+    Args:
+        job: One job of a plan.
+        profile: quick, compact, paper, smoke or a file.
+        notebook: Only what this one asks for.
+        only: Only jobs with this in their name, a model or a data set.
+        device: auto, cpu or cuda.
+        plan: What srlib reproduce wrote.
+    """
+    from srlib.workbook import batch
+
+    if (job is None) != (plan is None):
+        raise WrongUse("a job goes with --plan FILE; without both, all that is missing is measured")
+    done = batch.measure_job(job, plan) if job else batch.measure_missing(profile, notebook, only, device)
+    print(f"{len(done)} measured" if done else "nothing is missing")
+
+
+@app.command(
+    help_epilogue=examples("srlib measurements", "srlib measurements verify", "srlib measurements prune --dry-run")
+)
+def measurements(what: Literal["list", "verify", "prune"] = "list", /, *, dry_run: bool = False) -> int:
+    """List, verify or prune what was measured, results/measurements.
+
+    Args:
+        what: list: all of it. verify: what is damaged. prune: remove what is damaged, or stale as the code has changed.
+        dry_run: Of prune, only say what would be removed.
+    """
+    from srlib.workbook import store
+    from srlib.workbook.measure import is_current
+
+    if what == "prune":
+        gone = store.prune(is_current, dry=dry_run)
+        print("\n".join([*map(str, gone), f"{len(gone)} {'would be' if dry_run else 'were'} removed"]))
+        return 0
+    table = store.listing(is_current)
+    damaged = table["state"] == "damaged"
+    if what == "list" or damaged.any():
+        show(table if what == "list" else table[damaged])
+    print(", ".join(f"{count} {state}" for state, count in table["state"].value_counts().items()) or "nothing measured")
+    return int(what == "verify" and damaged.any())
+
+
+app.command(
+    "srlib.training.command:train",
+    name="train",
+    help="Train a model, or each model of a suite, by its recipe, or go on with an interrupted run.",
+    help_epilogue=examples(
+        "srlib train compact-liif --data FOLDER",
+        "srlib train compact-methods --export",
+        "srlib train edsr-baseline-lte --like edsr-baseline-liif --steps 200 --lr 5e-4",
+    ),
+)
+
+
+@app.command(name="data", help_epilogue=examples("srlib data", "srlib data Set5 Set14"))
+def data_sets(names: list[str] | None = None, /) -> None:
+    """Fetch data sets, or say which there are and where they lie.
+
+    Args:
+        names: Which to download, check and unpack; none: list them.
+    """
+    from srlib import data
+    from srlib.util.errors import unknown
+
+    if odd := [name for name in names or [] if name not in data.DATASETS]:
+        raise unknown("data set", odd[0], list(data.DATASETS))
+    for name in names or []:
+        print(f"{name}: {data.fetch(name)}")
+    if not names:
+        show(data.listing())
+
+
+@app.command(
+    name="weights",
+    help_epilogue=examples("srlib weights", "srlib weights compact-diif rdn-liif", "srlib weights --check file.pth"),
+)
+def weight_files(names: list[str] | None = None, /, *, check: Path | None = None) -> None:
+    """List the weights at hand, how each was trained, or say what a file is.
+
+    Args:
+        names: Only these models.
+        check: A file: read it whole and say which model it holds.
+    """
+    from srlib.weights import listing
+
+    if names and check:
+        raise WrongUse("give either names or --check FILE")
+    if check:
+        print("\n".join(f"{name}: {value}" for name, value in listing.describe(check).items()))
+    else:
+        show(listing.at_hand(names or ()))
+
+
+@app.command(help_epilogue=examples("srlib bench", "srlib bench --repeats 3 --device cpu --csv bench.csv"))
+def bench(*, csv: Path | None = None, repeats: int = 5, device: str = "auto") -> None:
+    """Time the fast paths against the literal ones on this machine, and the memory of a large result.
+
+    Args:
+        csv: Write the times here as well.
+        repeats: Calls that a time is the median of.
+        device: auto, cpu or cuda.
+    """
+    import torch
+
+    from srlib import cost
+    from srlib.util import atomic, provenance
+    from srlib.util.devices import choose_device, device_name
+
+    place = choose_device(device)
+    table = cost.bench(repeats=repeats, device=place)
+    print(f"{device_name(place)}, torch {torch.__version__}, commit {provenance.commit()}, {provenance.now()}")
+    show(table.round(3))
+    if csv:
+        with atomic.whole(csv) as temporary:
+            table.assign(device=device_name(place), commit=provenance.commit()).to_csv(temporary, index=False)
+    show(cost.bench_memory(device=place).round(0))

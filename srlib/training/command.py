@@ -1,0 +1,58 @@
+"""The command `srlib train`: an option for each field of `Settings`, of its type and with its help."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, TypedDict, get_type_hints
+
+from cyclopts import Group, Parameter
+
+from srlib.training import runs
+from srlib.training.settings import Settings
+
+GROUP = Group("Settings", help="In place of the recipe's, or of these defaults.", sort_key=1)
+HINTS = get_type_hints(Settings)
+
+
+def option(field: dataclasses.Field) -> object:
+    """A field's type, with its help."""
+    default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    about = f"{field.metadata['help']} [default: {default}]" if default != "" else field.metadata["help"]
+    negative = "no-" if field.name == "exclude" else ()  # --no-exclude leaves no image out
+    return Annotated[HINTS[field.name], Parameter(help=about, group=GROUP, negative_iterable=negative)]
+
+
+FIELDS = [field for field in dataclasses.fields(Settings) if field.name != "model"]
+Given = TypedDict(
+    "Given", {field.name: option(field) for field in FIELDS}, total=False
+)  # those that were given, no others
+
+
+def train(
+    model: str,
+    /,
+    *,
+    like: str | None = None,
+    folder: Path | None = None,
+    device: str = "auto",
+    from_nothing: bool = False,
+    export: bool = False,
+    restart: bool = False,
+    settings: Annotated[Given | None, Parameter(name="*")] = None,
+) -> None:
+    """Train a model.
+
+    Args:
+        model: A model's name, or a suite's: all of its models.
+        like: Take the recipe of this model.
+        folder: Of the run; by default runs/MODEL.
+        device: auto, cpu or cuda.
+        from_nothing: First train what init names, by its own recipe, in runs/INIT.
+        export: Then put weights and log into data/weights.
+        restart: Forget a run of this model that is there.
+    """
+    runs.train(
+        model, settings or {}, folder=folder, device=device, like=like or "", from_nothing=from_nothing, export=export,
+        restart=restart,
+    )  # fmt: skip

@@ -1,0 +1,57 @@
+"""The weights on this machine, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from srlib.models.catalogue import names
+from srlib.util import paths
+from srlib.util.errors import unknown
+from srlib.weights.loading import find, load, locate
+from srlib.weights.ours import header
+
+COLUMNS = ["model", "file", "MB", "commit", "trained"]
+
+
+def at_hand(wanted: Sequence[str] = ()) -> pd.DataFrame:
+    """The models with weights, or those wanted: model, file, MB, commit, how it was trained. ValueError for unknown names."""
+    for name in wanted:
+        if name not in names():
+            raise unknown("model", name, names())
+    rows = []
+    for name in wanted or names():
+        if (path := find(name)) is not None:
+            rows.append((name, paths.shown(path), round(path.stat().st_size / 1e6, 2), *told(path)))
+        elif wanted:
+            rows.append((name, "none at hand", None, "", ""))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def told(path: Path) -> tuple[str, str]:
+    """The commit and the training that a file's header names; others say so."""
+    if path.suffix != ".safetensors":
+        return "", "by others: srlib weights --check says what it is"
+    try:
+        entries = header(path)
+    except ValueError as error:
+        return "", str(error)
+    said = entries.get("training", {})
+    start = f", from {said['init']}" if said.get("init") else ""
+    return entries["commit"], f"{said['steps']} steps on {said['data']}{start}" if {
+        "steps",
+        "data",
+    } <= said.keys() else ""
+
+
+def describe(path: str | Path) -> dict[str, object]:
+    """What a weight file is, read whole: model, parameters, where it comes from, how it was trained. ValueError if damaged."""
+    model, path = load(path), locate(str(path))
+    facts: dict[str, object] = {"model": model.architecture, "parameters": sum(p.numel() for p in model.parameters())}
+    facts |= {name: value for name, value in model.origin.items() if value}
+    if path.suffix == ".safetensors":
+        entries = header(path)
+        facts |= {name: entries[name] for name in ("training", "data", "metrics") if name in entries}
+    return facts
