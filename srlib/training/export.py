@@ -14,11 +14,11 @@ from srlib.util.atomic import whole
 
 
 @torch.no_grad()
-def export(model: str, *, folder: str | Path | None = None, to: str | Path = paths.WEIGHTS) -> Path:
-    """Put the weights and the log of a model's complete run into `to`; returns the weight file. All else that is needed to know
-    stands in the run's own files.
+def export(model: str, *, folder: str | Path | None = None, to: str | Path | None = None) -> Path:
+    """Put the weights and the log of a model's complete run into a folder; returns the weight file. All else that is needed to
+    know stands in the run's own files.
 
-    folder: of the run; default runs/{model}. The weights are kept in half precision where that changes the validation by less
+    folder: of the run; default runs/{model}. to: default data/weights. The weights are kept in half precision where that changes the validation by less
     than 0.005 dB (the loss of a diffusion model by less than 0.0001). FileNotFoundError if the run is not complete.
     """
     folder = Path(folder or paths.RUNS / model)
@@ -36,7 +36,7 @@ def export(model: str, *, folder: str | Path | None = None, to: str | Path = pat
         tensor.copy_(tensor.half())
     cost = max(abs(value - scores[name]) for name, value in validation.scores(halved).items())
     half = cost < (1e-4 if "validation_loss" in scores else 0.005)
-    path = Path(to) / file.name
+    path = Path(to or paths.WEIGHTS) / file.name
     weights.save(
         halved if half else single,
         path,

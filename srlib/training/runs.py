@@ -100,7 +100,7 @@ def start_from_nothing(
         return settings
     same = {name: getattr(settings, name) for name in ("data", "exclude", "precision")}
     before = start_from_nothing(by_recipe(settings.init, same), device=device, progress=progress, say=say)
-    for line in described(before, same) if say else ():
+    for line in described(before) if say else ():
         say(line)
     fit(before, paths.RUNS / before.model, device=device, progress=progress, say=say)
     return own_start(settings)
@@ -110,4 +110,4 @@ def own_start(settings: Settings) -> Settings:
     """The same settings, starting from the run in runs/{init} if `init` is a model's name."""
     if settings.init not in names():
         return settings
-    return replace(settings, init=paths.shown(paths.RUNS / settings.init / f"{settings.init}.safetensors"))
+    return replace(settings, init=str(paths.RUNS / settings.init / f"{settings.init}.safetensors"))

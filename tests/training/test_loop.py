@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -9,55 +10,64 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 import srlib
-from srlib import data, models
+from srlib import training
+from srlib.models import catalogue
 from srlib.models.unet import Enlarged, UNet
+from srlib.training import Settings, loop
 
-SMALL = {"data": "embedded", "exclude": (), "batch": 2, "patch": 12, "pixels": 200, "precision": "float32"}
+QUIET = {"progress": False}
+EACH = {"progress": False, "log_every": 1}
 
 
-def states(*folders):
-    return [torch.load(f / "state.pt", weights_only=True) for f in folders]
+def same_log(one, other):
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), other.drop(columns="seconds"))
+
+
+def same_tensors(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 @pytest.mark.parametrize("model", ["compact-diif", "compact-liif"])
-def test_an_interrupted_run_goes_on_as_if_unbroken(tmp_path, model):
-    settings = train.Settings(model, steps=6, **SMALL)
-    options = {"progress": False, "log_every": 2, "valid_every": 6}
-    log = train.fit(settings, tmp_path / "a", **options)
-    train.fit(settings, tmp_path / "b", **options, stop_at=3)
+def test_an_interrupted_run_goes_on_as_if_unbroken(tmp_path, small, state, tiny_encoder, model):
+    settings, options = small(model, steps=6), {"progress": False, "log_every": 2, "valid_every": 6}
+    log = training.fit(settings, tmp_path / "a", **options)
+    training.fit(settings, tmp_path / "b", **options, stop_at=3)
     assert not (tmp_path / "b" / f"{model}.safetensors").exists()
-    again = train.fit(settings, tmp_path / "b", **options)
-    pd.testing.assert_frame_equal(log.drop(columns="seconds"), again.drop(columns="seconds"))
-    a, b = states(tmp_path / "a", tmp_path / "b")
-    assert all(torch.equal(v, b["model"][k]) for k, v in a["model"].items())
-    trained = srlib.load(tmp_path / "b" / f"{model}.safetensors")
-    assert all(torch.equal(v, b["model"][k]) for k, v in trained.state_dict().items())
-    fresh = train.fit(settings, tmp_path / "b", **options, resume=False, stop_at=1)
-    assert len(fresh) == 0
+    same_log(log, training.fit(settings, tmp_path / "b", **options))
+    same_tensors(state(tmp_path / "a")["model"], state(tmp_path / "b")["model"])
+    same_tensors(srlib.load(tmp_path / "b" / f"{model}.safetensors").state_dict(), state(tmp_path / "b")["model"])
 
 
-def test_a_killed_run_loses_little(tmp_path):
+def test_a_run_can_be_forgotten(tmp_path, small, tiny_encoder):
+    training.fit(small("compact-liif", steps=2), tmp_path, **EACH)
+    assert len(training.fit(small("compact-liif", steps=2), tmp_path, **EACH, resume=False, stop_at=1)) == 1
+
+
+def test_a_complete_run_is_left_alone(tmp_path, small, tiny_encoder):
+    file = tmp_path / "compact-metasr.safetensors"
+    log = training.fit(small("compact-metasr", steps=2), tmp_path, **QUIET)
+    before = file.stat().st_mtime_ns
+    same_log(log, training.fit(small("compact-metasr", steps=2), tmp_path, **QUIET))
+    assert file.stat().st_mtime_ns == before
+
+
+def test_a_header_says_what_made_the_weights(tmp_path, small, tiny_encoder):
+    training.fit(small("compact-liif", steps=1, seed=4), tmp_path, **QUIET)
+    said = srlib.weights.header(tmp_path / "compact-liif.safetensors")["training"]
+    assert said["seed"] == 4
+    assert said["arithmetic"] == "float32"
+    assert said["threads"] == torch.get_num_threads()
+    assert said["torch"] == torch.__version__
+    assert said["cpu"]
+
+
+def test_a_killed_run_loses_little(tmp_path, small, state):
     """SIGKILL at a random moment: the saved state is whole, and the run goes on from it."""
-    words = [
-        "--model",
-        "compact-diif",
-        "--steps",
-        "100000",
-        "--data",
-        "embedded",
-        "--exclude",
-        "--batch",
-        "1",
-        "--patch",
-        "12",
-        "--pixels",
-        "100",
-    ]
-    call = "train.fit(train.Settings('compact-diif', steps=100000, data='embedded', exclude=(), batch=1, patch=12, pixels=100)"
-    code = f"from srlib import train; {call}, {str(tmp_path)!r}, save_every=0.2, progress=False)"
+    settings = small("compact-diif", steps=100000, batch=1)
+    code = f"from srlib.training import *; fit({settings!r}, {str(tmp_path)!r}, save_every=0.2, progress=False)"
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 120
     while not (tmp_path / "state.pt").exists() and time.monotonic() < deadline:
@@ -65,341 +75,208 @@ def test_a_killed_run_loses_little(tmp_path):
     time.sleep(1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    (state,) = states(tmp_path)
-    assert state["done"]["step"] > 0
-    for rest in tmp_path.glob(".state.pt.*"):  # a temporary file may be left behind, never a half state.pt
-        rest.unlink()
-    settings = train.Settings("compact-diif", steps=100000, data="embedded", exclude=(), batch=1, patch=12, pixels=100)
-    train.fit(settings, tmp_path, stop_at=state["done"]["step"] + 2, progress=False)
-    assert states(tmp_path)[0]["done"]["step"] == state["done"]["step"] + 2
-    assert train.main([*words, "--batch", "2", "--folder", str(tmp_path)]) == 1  # other settings are refused
+    step = state(tmp_path)["done"]["step"]
+    assert step > 0
+    training.fit(settings, tmp_path, stop_at=step + 2, **QUIET)
+    assert state(tmp_path)["done"]["step"] == step + 2
 
 
-def test_loss_falls(tmp_path):
-    log = train.fit(
-        train.Settings("compact-diif", steps=30, **SMALL | {"batch": 4, "lr": 3e-3}),
-        tmp_path,
-        progress=False,
-        log_every=5,
-    )
+CTRL_C = """
+import os, signal, sys
+from srlib.training import *
+from srlib.training import loop
+
+def interrupted(model, optimizer, settings, examples, step, device, original=loop.make_step):
+    if step == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return original(model, optimizer, settings, examples, step, device)
+
+loop.make_step = interrupted
+try:
+    fit({settings!r}, {folder!r}, progress=False, log_every=2, save_every=1e9)
+except KeyboardInterrupt as stop:
+    print(stop)
+    sys.exit(130)
+"""
+
+
+def test_ctrl_c_saves_the_state_and_the_run_goes_on_as_if_unbroken(tmp_path, small, state):
+    settings = small("compact-liif", steps=6)
+    words = [sys.executable, "-c", CTRL_C.format(settings=settings, folder=str(tmp_path / "b"))]
+    process = subprocess.run(words, capture_output=True, text=True)
+    assert process.stdout == "stopped at step 4 of 6; the same command goes on\n"
+    assert process.returncode == 130
+    assert state(tmp_path / "b")["done"]["step"] == 4
+    log = training.fit(settings, tmp_path / "a", progress=False, log_every=2)
+    same_log(log, training.fit(settings, tmp_path / "b", progress=False, log_every=2))
+    same_tensors(state(tmp_path / "a")["model"], state(tmp_path / "b")["model"])
+
+
+def test_ctrl_c_in_the_last_step_leaves_a_complete_run(tmp_path, small, tiny_encoder, monkeypatch):
+    step = loop.make_step
+    monkeypatch.setattr(loop, "make_step", lambda *words: signal.raise_signal(signal.SIGINT) or step(*words))
+    with pytest.raises(KeyboardInterrupt, match="^stopped at step 1 of 1$"):
+        training.fit(small("compact-liif", steps=1), tmp_path, **QUIET)
+    assert (tmp_path / "compact-liif.safetensors").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    with pytest.raises(KeyboardInterrupt, match="at once"), loop.interrupts_between_steps() as asked:
+        signal.raise_signal(signal.SIGINT)
+        assert asked.is_set()
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_where_ctrl_c_means_something_else_it_is_left_alone():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with loop.interrupts_between_steps() as asked:
+            signal.raise_signal(signal.SIGINT)
+        assert not asked.is_set()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_run_can_be_made_in_another_thread(tmp_path, small, tiny_encoder):
+    words = {"target": training.fit, "args": (small("compact-liif", steps=1), tmp_path), "kwargs": QUIET}
+    thread = threading.Thread(**words)
+    thread.start()
+    thread.join()
+    assert (tmp_path / "compact-liif.safetensors").exists()
+
+
+def test_the_time_that_is_left_is_said_once(tmp_path, small, tiny_encoder):
+    said = []
+    training.fit(small("compact-liif", steps=13), tmp_path, **QUIET, say=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("compact-liif: about ")
+    assert "for the 3 steps left" in said[0]
+
+
+@pytest.mark.parametrize(
+    "settings, step, seconds, expected",
+    [
+        (Settings("m", steps=110), 10, 0.5, "about 50 s for the 100 steps left (0.5 s a step now)"),
+        (Settings("m", steps=110, frozen=60), 10, 1.2, "about 3 min for the 100 steps left"),
+        (Settings("m", steps=110, frozen=60, stop=30), 10, 1.0, "about 20 s for the 20 steps left"),
+        (Settings("m", steps=110), 10, 90, "about 2.5 h for the 100 steps left"),
+    ],
+)
+def test_frozen_steps_take_half_the_time(settings, step, seconds, expected):
+    assert expected in loop.estimate(settings, step, seconds)
+
+
+def test_loss_falls(tmp_path, small):
+    settings = small("compact-diif", steps=30, batch=4, lr=3e-3)
+    log = training.fit(settings, tmp_path, progress=False, log_every=5)
     assert log["loss"].iloc[-1] < 0.9 * log["loss"].iloc[0]
 
 
-def test_batches_repeat_by_seed_and_step():
-    settings = train.Settings("compact-diif", **SMALL)
-    images = train.Images(settings, torch.device("cpu"), progress=False)
-    (lr, hr, rows), again = images.batch(settings, 5), images.batch(settings, 5)
-    assert all(torch.equal(a, b) for a, b in zip((lr, hr, rows), again, strict=True))
-    assert lr.shape == (2, 3, 12, 12) and 12 <= hr.shape[-1] <= 48 and rows.max() < hr.shape[-2]
-    assert not torch.equal(images.batch(settings, 6)[0], lr)
-    assert abs(float(lr.mean() - hr.mean())) < 0.02
-
-
-def test_settings_are_checked(tmp_path, rgb):
-    for bad in (
-        {"schedule": "linear"}, {"precision": "fp16"}, {"steps": 0}, {"steps": None}, {"steps": "many"}, {"batch": 1.5},
-        {"batch": 16.0}, {"scales": (0, 4)}, {"scales": (4,)}, {"scales": (1, 2, 3)}, {"seed": 1.5}, {"seed": 2**31},
-        {"stop": 0.5},
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match=next(iter(bad))):
-            train.Settings("compact-liif", **bad)
-    with pytest.raises(ValueError, match="nearest: compact-liif"):
-        train.fit(train.Settings("compact-lif"), tmp_path / "a", progress=False)
-    Image.fromarray(rgb).save(tmp_path / "small.png")
-    with pytest.raises(ValueError, match="17 x 23 pixels.*needs 192"):
-        train.fit(train.Settings("compact-liif", data=str(tmp_path), exclude=()), tmp_path / "b", progress=False)
-
-
-def test_damaged_and_foreign_states_are_refused(tmp_path):
-    settings = train.Settings("compact-liif", steps=2, **SMALL)
-    train.fit(settings, tmp_path, progress=False)
-    other = train.Settings("compact-liif", steps=2, **SMALL | {"seed": 1})
-    with pytest.raises(ValueError, match="seed was 0, now 1"):
-        train.fit(other, tmp_path, progress=False)
-    whole = (tmp_path / "state.pt").read_bytes()
-    (tmp_path / "state.pt").write_bytes(whole[:1000])
-    with pytest.raises(ValueError, match="damaged checkpoint"):
-        train.fit(settings, tmp_path, progress=False)
-    (tmp_path / "state.pt").write_bytes(whole)
-    (state,) = states(tmp_path)
-    for part in ("settings", "model", "done"):
-        for value in (None, {"x": 1}):
-            torch.save(state | {part: value}, tmp_path / "state.pt")
-            with pytest.raises(ValueError, match="damaged checkpoint|other settings"):
-                train.fit(settings, tmp_path, progress=False)
-    torch.save(state | {"rules": 0}, tmp_path / "state.pt")
-    with pytest.raises(ValueError, match="trained otherwise"):
-        train.fit(settings, tmp_path, progress=False)
-
-
 @pytest.mark.parametrize("log_every", [1, 50])
-def test_a_loss_that_is_no_number_is_never_saved(tmp_path, log_every, capsys):
-    """Rates that make weights overflow: what is saved is from before, and the command line says what to do."""
-    settings = train.Settings("compact-liif-wo-cell", steps=40, **SMALL | {"lr": 1e30, "schedule": "constant"})
+def test_a_loss_that_is_no_number_is_never_saved(tmp_path, small, state, tiny_encoder, log_every):
+    """Rates that make weights overflow: what is saved is from before."""
+    settings = small("compact-liif-wo-cell", steps=40, lr=1e30, schedule="constant")
     with pytest.raises(FloatingPointError, match="start over with a lower lr"):
-        train.fit(settings, tmp_path, progress=False, log_every=log_every, save_every=0)
-    losses = states(tmp_path)[0]["done"]["losses"] + [row["loss"] for row in states(tmp_path)[0]["done"]["log"]]
-    assert np.isfinite(losses).all() and losses
-    words = "--model compact-liif-wo-cell --steps 40 --data embedded --exclude --batch 2 --patch 12 --pixels 200"
-    words = [*words.split(), "--precision", "float32", "--folder", str(tmp_path), "--schedule", "constant", "--lr"]
-    assert train.main([*words, "1e30"]) == 1 and "--restart" in capsys.readouterr().err
-    assert train.main([*words, "1e-4"]) == 1 and "lr was 1e+30" in capsys.readouterr().err
-    assert train.main([*words, "1e-4", "--restart"]) == 0
+        training.fit(settings, tmp_path, **QUIET | {"log_every": log_every}, save_every=0)
+    done = state(tmp_path)["done"]
+    losses = done["losses"] + [row["loss"] for row in done["log"]]
+    assert losses
+    assert np.isfinite(losses).all()
+    with pytest.raises(ValueError, match=r"lr was 1e\+30"):
+        training.fit(replace(settings, lr=1e-4), tmp_path, **QUIET)
+    training.fit(replace(settings, lr=1e-4, steps=2), tmp_path, **QUIET, resume=False)
+    assert (tmp_path / "compact-liif-wo-cell.safetensors").exists()
 
 
-def test_missing_training_data_says_what_to_do(tmp_path, no_data):
-    with pytest.raises(data.MissingDataset, match="bring your own copy"):
-        train.fit(train.Settings("compact-liif"), tmp_path / "x", progress=False)
-
-
-def test_schedules():
-    cosine, halving = train.Settings("m", steps=1000), train.Settings("m", steps=1000, schedule="halving")
-    assert cosine.rate(100) == pytest.approx(1e-3, rel=0.05) and cosine.rate(999) < 1e-7 and cosine.rate(0) < 2e-5
-    assert [halving.rate(s) for s in (0, 199, 200, 999)] == [1e-3, 1e-3, 5e-4, 1e-3 / 16]
-    assert train.Settings("m", steps=1000, schedule="constant").rate(999) == 1e-3
-
-
-def test_a_run_can_start_from_weights(tmp_path):
-    settings = train.Settings("compact-liif", steps=1, **SMALL | {"lr": 0.0}, init="compact-liif")
-    train.fit(settings, tmp_path, progress=False)
-    before, after = srlib.load("compact-liif"), srlib.load(tmp_path / "compact-liif.safetensors")
-    assert all(torch.equal(v, after.state_dict()[k]) for k, v in before.state_dict().items())
-    said = srlib.weights.header(tmp_path / "compact-liif.safetensors")
-    assert (
-        said["data"]["init"]["sha256"] == before.origin["sha256"] and said["data"]["init"]["training"]["steps"] >= 1000
-    )
-    assert said["training"]["arithmetic"] == "float32"
-
-
-def test_a_run_keeps_what_it_started_from(tmp_path):
-    """Its normalisation too; and the file is read once."""
-    start = srlib.build("compact-liif", seed=3)
-    start.mean, start.std = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1), 0.25
-    file = tmp_path / "start.safetensors"
-    srlib.weights.save(start, file, training={"steps": 7}, data={}, metrics={}, commit="abc")
-    settings = train.Settings("compact-liif", steps=2, **SMALL | {"lr": 0.0}, init=str(file))
-    train.fit(settings, tmp_path / "a", progress=False, stop_at=1)
-    origin = srlib.load(file).origin
-    file.unlink()
-    train.fit(settings, tmp_path / "a", progress=False)
-    made = srlib.load(tmp_path / "a" / "compact-liif.safetensors")
-    lr = torch.rand(1, 3, 8, 8)
-    torch.testing.assert_close(made(lr, (16, 16)), start(lr, (16, 16)), rtol=0, atol=1e-6)
-    said = srlib.weights.header(tmp_path / "a" / "compact-liif.safetensors")["data"]["init"]
-    assert said["sha256"] == origin["sha256"] and said["training"] == {"steps": 7}
-
-
-def test_a_run_can_start_from_another_models_encoder(tmp_path):
-    settings = train.Settings("compact-metasr", steps=1, **SMALL | {"lr": 0.0}, init="compact-liif")
-    train.fit(settings, tmp_path, progress=False)
-    before, after = srlib.load("compact-liif").encoder, srlib.load(tmp_path / "compact-metasr.safetensors").encoder
-    assert all(torch.equal(v, after.state_dict()[k]) for k, v in before.state_dict().items())
-    with pytest.raises(ValueError, match="not the weights of edsr-baseline-liif"):
-        train.fit(train.Settings("edsr-baseline-liif", **SMALL, init="compact-liif"), tmp_path / "x", progress=False)
-
-
-def test_fixed_scales_train_on_their_scales(tmp_path):
-    settings = train.Settings("compact-x234", steps=2, **SMALL | {"scales": (2.0, 4.0), "scale_step": 1.0})
-    log = train.fit(settings, tmp_path, progress=False)
-    assert {"psnr_x2", "psnr_x3", "psnr_x4"} <= set(log) and (log["loss"] < 2).all()
+def test_fixed_scales_train_on_their_scales(tmp_path, small, tiny_encoder):
+    log = training.fit(small("compact-x234", steps=2, scales=(2.0, 4.0), scale_step=1.0), tmp_path, **QUIET)
+    assert {"psnr_x2", "psnr_x3", "psnr_x4"} <= set(log)
+    assert (log["loss"] < 2).all()
     with pytest.raises(ValueError, match="enlarges by 2 only"):
-        train.fit(train.Settings("compact-x2", **SMALL), tmp_path / "x", progress=False)
-    assert train.by_recipe("rdn-x3").scales == (3.0, 3.0)
+        training.fit(small("compact-x2"), tmp_path / "x", **QUIET)
 
 
-def test_the_grid_of_scales_ends_at_the_largest():
-    for scales, step, expected in (
-        ((1, 4), 2, {1, 3}),
-        ((2, 4), 1, {2, 3, 4}),
-        ((1, 4), 1.7, {1, 2.7}),
-        ((1, 2), 0.1, None),
-    ):
-        settings = train.Settings("m", scales=scales, scale_step=step)
-        drawn = {round(train.draw_scale(settings, train.generator(settings, i)), 6) for i in range(200)}
-        assert max(drawn) <= scales[1] and (len(drawn) == 11 if expected is None else drawn == expected)
-
-
-def test_a_run_can_stop_with_a_high_rate(tmp_path):
-    settings = train.Settings("compact-liif", steps=6, stop=3, **SMALL)
-    log = train.fit(settings, tmp_path, progress=False, log_every=1)
-    whole = train.fit(train.Settings("compact-liif", steps=6, **SMALL), tmp_path / "b", progress=False, log_every=1)
-    pd.testing.assert_frame_equal(log[["step", "loss", "lr"]], whole[["step", "loss", "lr"]][:3])
+def test_a_run_can_stop_with_a_high_rate_and_go_on_past_it(tmp_path, small, tiny_encoder):
+    said = ["step", "loss", "lr"]
+    log = training.fit(small("compact-liif", steps=6, stop=3), tmp_path, **EACH)
+    unbroken = training.fit(small("compact-liif", steps=6), tmp_path / "b", **EACH)
+    pd.testing.assert_frame_equal(log[said], unbroken[said][:3])
     assert (tmp_path / "compact-liif.safetensors").exists()
-    on = train.fit(train.Settings("compact-liif", steps=6, **SMALL), tmp_path, progress=False, log_every=1)
-    pd.testing.assert_frame_equal(on[["step", "loss", "lr"]], whole[["step", "loss", "lr"]])
-    with pytest.raises(ValueError, match="stop must be a step of the 6"):
-        train.Settings("compact-liif", steps=6, stop=7)
+    on = training.fit(small("compact-liif", steps=6), tmp_path, **EACH)
+    pd.testing.assert_frame_equal(on[said], unbroken[said])
 
 
-def test_a_trained_encoder_can_learn_slowly_or_not_at_all(tmp_path):
-    start = srlib.models.build("compact-liif", seed=0)
-    for frozen in (3, 1):
-        settings = train.Settings("compact-liif", steps=3, frozen=frozen, encoder_rate=0.1, beta2=0.99, **SMALL)
-        train.fit(settings, tmp_path / str(frozen), progress=False)
-    still, slow = (state["model"] for state in states(tmp_path / "3", tmp_path / "1"))
-    before = start.state_dict()
-    assert all(torch.equal(still[k], before[k]) == k.startswith("encoder.") for k in before)
-    moved = {k: float((slow[k] - before[k]).abs().max()) for k in before}
+def test_a_trained_encoder_can_stay_as_it_is(tmp_path, small, state, tiny_encoder):
+    training.fit(small("compact-liif", steps=3, frozen=3), tmp_path, **QUIET)
+    before, after = srlib.build("compact-liif", seed=0).state_dict(), state(tmp_path)["model"]
+    assert all(torch.equal(after[name], before[name]) == name.startswith("encoder.") for name in before)
+
+
+def test_a_trained_encoder_can_learn_slowly(tmp_path, small, state, tiny_encoder):
+    training.fit(small("compact-liif", steps=3, frozen=1, encoder_rate=0.1, beta2=0.99), tmp_path, **QUIET)
+    before, after = srlib.build("compact-liif", seed=0).state_dict(), state(tmp_path)["model"]
+    moved = {name: float((after[name] - before[name]).abs().max()) for name in before}
     assert 0 < moved["encoder.head.0.weight"] < 0.2 * moved["decoder.mlp.0.weight"]
-    for wrong in ({"frozen": 6001}, {"encoder_rate": -1.0}, {"beta2": 1.0}, {"lr": -1.0}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            train.Settings("compact-liif", **wrong)
-
-
-def test_a_complete_run_is_left_alone_and_can_be_shipped(tmp_path):
-    settings = train.Settings("compact-metasr", steps=2, **SMALL)
-    with pytest.raises(FileNotFoundError, match="no weight file"):
-        train.ship(tmp_path, "compact-metasr")
-    train.fit(settings, tmp_path, progress=False)
-    before = (tmp_path / "compact-metasr.safetensors").stat().st_mtime_ns
-    train.fit(settings, tmp_path, progress=False)
-    assert (tmp_path / "compact-metasr.safetensors").stat().st_mtime_ns == before
-    path = train.ship(tmp_path, "compact-metasr", to=tmp_path / "there")
-    assert path.with_suffix(".csv").read_text() == (tmp_path / "log.csv").read_text()
-    own, shipped = srlib.load(tmp_path / "compact-metasr.safetensors"), srlib.load(path)
-    assert all(torch.equal(v.half().float(), shipped.state_dict()[k]) for k, v in own.state_dict().items())
-    assert path.stat().st_size < 0.6 * (tmp_path / "compact-metasr.safetensors").stat().st_size
-    header = srlib.weights.header(path)
-    assert header["training"]["steps"] == 2 and header["metrics"]["half precision"].startswith("True: ")
-
-
-def test_every_recipe_is_a_run(capsys):
-    recipes = [model for suite in train.suites().values() for model in suite["models"]]
-    assert len(set(recipes)) == len(recipes) and set(recipes) <= set(srlib.models.ALL) and train.recipe("rdn-lte") == {}
-    assert train.recipe("compact-diinn-f") == train.recipe("compact-diinn") != {}
-    for model in recipes:
-        settings = train.Settings(model, **train.recipe(model))
-        assert not settings.init or settings.init in recipes
-        with torch.device("meta"):
-            srlib.build(model)
-    for suite in train.suites().values():
-        assert set(suite) - {"models", "settings"} <= set(suite["models"])
-    options = dict(train.arguments(train.recipe("compact-x234")))
-    assert options["steps"]["default"] == 18000 and options["batch"]["default"] == 16 and options["model"]["required"]
-    with pytest.raises(SystemExit):
-        train.main(["--mod", "compact-methods"])
-    assert train.main(["--model", "compact-lif"]) == 1 and "compact-liif" in capsys.readouterr().err
-
-
-def test_a_suite_is_trained_alike_and_from_nothing(tmp_path, monkeypatch, capsys):
-    small = {k: list(v) if isinstance(v, tuple) else v for k, v in SMALL.items()} | {"steps": 1}
-    suites = {
-        "start": {"models": ["compact-x16"], "settings": small | {"scales": [16.0, 16.0], "data": "nothing"}},
-        "rest": {
-            "models": ["compact-liif", "compact-diif-x4only"],
-            "settings": small | {"init": "compact-x16", "seed": 5},
-            "compact-diif-x4only": {"scales": [4.0, 4.0]},
-        },
-    }
-    monkeypatch.setattr(train, "suites", lambda: suites)
-    monkeypatch.setattr(train.paths, "ROOT", tmp_path)
-    assert train.main(["--model", "rest"]) == 1 and "no weights for compact-x16" in capsys.readouterr().err
-    assert train.main(["--model", "rest", "--folder", "x"]) == 1 and "for one model" in capsys.readouterr().err
-    assert train.main(["--model", "rest", "--from-nothing", "--batch", "3"]) == 0
-    runs = {m: tmp_path / "runs" / m for m in ("compact-x16", "compact-liif", "compact-diif-x4only")}
-    start, liif, only = (srlib.weights.header(runs[m] / f"{m}.safetensors") for m in runs)
-    assert (start["training"]["batch"], liif["training"]["batch"], liif["training"]["seed"]) == (2, 3, 5)
-    assert liif["training"]["scales"] == [1.0, 4.0] and only["training"]["scales"] == [4.0, 4.0]
-    assert liif["data"]["init"]["sha256"] == only["data"]["init"]["sha256"] != ""
-
-
-def test_a_recipe_can_be_changed_by_known_settings_only():
-    settings = train.by_recipe("compact-x234", {"steps": 5, "scales": [2, 3]})
-    assert (settings.steps, settings.scales, settings.scale_step) == (5, (2, 3), 1.0)
-    for wrong in ("stpes", "model"):
-        with pytest.raises(ValueError, match="unknown setting"):
-            train.by_recipe("compact-x234", {wrong: 5})
 
 
 @pytest.mark.parametrize("model, scales", [("idm-small", (1.0, 8.0)), ("sr3-small", (8.0, 8.0))])
-def test_diffusion_trains_with_an_average_and_goes_on(tmp_path, model, scales):
-    small = {
-        "data": "embedded",
-        "exclude": (),
-        "batch": 1,
-        "patch": 4,
-        "scales": scales,
-        "ema": 0.5,
-        "precision": "float32",
-    }
-    settings = train.Settings(model, steps=3, **small)
-    options = {"progress": False, "log_every": 1}
-    whole = train.fit(settings, tmp_path / "a", **options)
-    train.fit(settings, tmp_path / "b", **options, stop_at=2)
-    again = train.fit(settings, tmp_path / "b", **options)
-    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), again.drop(columns="seconds"))
-    assert 0 < whole["validation_loss"].iloc[-1] < 3
-    (state,) = states(tmp_path / "a")
-    saved = srlib.load(tmp_path / "a" / f"{model}.safetensors")
+def test_diffusion_trains_with_an_average_and_goes_on(tmp_path, small, state, one_photograph, model, scales):
+    settings = small(model, steps=3, batch=1, patch=4, scales=scales, ema=0.5)
+    log = training.fit(settings, tmp_path / "a", **EACH)
+    training.fit(settings, tmp_path / "b", **EACH, stop_at=2)
+    same_log(log, training.fit(settings, tmp_path / "b", **EACH))
+    assert 0 < log["validation_loss"].iloc[-1] < 3
+    saved, kept = srlib.load(tmp_path / "a" / f"{model}.safetensors"), state(tmp_path / "a")
     name = "denoise_fn.final_conv.block.3.weight"
-    assert torch.equal(saved.state_dict()[name], state["average"][f"module.{name}"])  # the average is what is saved
-    assert not torch.equal(saved.state_dict()[name], state["model"][name]) and saved.trained_scale == 8
-    path = train.ship(tmp_path / "a", model, to=tmp_path / "there")
-    assert srlib.load(path).trained_scale == 8
-    train.fit(replace(settings, seed=1), tmp_path / "a", **options, resume=False, stop_at=1)
-    with pytest.raises(FileNotFoundError):  # nothing of the run before
-        train.ship(tmp_path / "a", model, to=tmp_path / "there")
+    assert saved.trained_scale == 8
+    assert torch.equal(saved.state_dict()[name], kept["average"][f"module.{name}"])  # the average is what is saved
+    assert not torch.equal(saved.state_dict()[name], kept["model"][name])
 
 
 def test_the_average_forgets_the_first_weights_and_then_decays_as_told():
     layer = torch.nn.Linear(1, 1)
-    average = train.AveragedModel(layer, multi_avg_fn=train.moving_average(0.9))
+    average = loop.AveragedModel(layer, multi_avg_fn=loop.moving_average(0.9))
     for value in (1.0, *[0.0] * 100, 1.0):  # from step 80 on (1 + n) / (10 + n) > 0.9
         torch.nn.init.constant_(layer.weight, value)
         average.update_parameters(layer)
     assert average.module.weight.item() == pytest.approx(0.1, abs=1e-6)
 
 
-def test_dropout_repeats_too(tmp_path, monkeypatch):
-    monkeypatch.setitem(models.DIFFUSION, "sr3", lambda: (Enlarged(), UNet(replace(models.SMALL, dropout=0.5))))
-    settings = train.Settings(
-        "sr3", steps=3, data="embedded", exclude=(), batch=1, patch=4, scales=(4.0, 4.0), precision="float32"
-    )
-    options = {"progress": False, "log_every": 1}
+def test_dropout_repeats_too_and_torchs_generator_is_left_alone(tmp_path, small, monkeypatch, one_photograph):
+    shape = replace(catalogue.SMALL, dropout=0.5)
+    record = replace(catalogue.DIFFUSION["sr3"], make=lambda: (Enlarged(), UNet(shape)))
+    monkeypatch.setitem(catalogue.DIFFUSION, "sr3", record)
+    settings = small("sr3", steps=3, batch=1, patch=4, scales=(4.0, 4.0))
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    whole = train.fit(settings, tmp_path / "a", **options)
+    log = training.fit(settings, tmp_path / "a", **EACH)
     assert torch.equal(torch.get_rng_state(), before)
-    train.fit(settings, tmp_path / "b", **options, stop_at=2)
+    training.fit(settings, tmp_path / "b", **EACH, stop_at=2)
     torch.manual_seed(6)
-    again = train.fit(settings, tmp_path / "b", **options)
-    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), again.drop(columns="seconds"))
+    same_log(log, training.fit(settings, tmp_path / "b", **EACH))
 
 
-def test_what_diffusion_cannot_follow_is_refused(tmp_path):
-    for changes in ({"frozen": 1}, {"scales": (1.0, 1.0)}):
-        with pytest.raises(ValueError, match="a diffusion model learns as a whole"):
-            train.fit(train.Settings("idm-small", data="embedded", exclude=(), **changes), tmp_path, progress=False)
+@pytest.mark.parametrize("changes", [{"frozen": 1}, {"scales": (1.0, 1.0)}])
+def test_what_diffusion_cannot_follow_is_refused(tmp_path, small, changes):
+    with pytest.raises(ValueError, match="a diffusion model learns as a whole"):
+        training.fit(small("idm-small", **changes), tmp_path, **QUIET)
 
 
-def test_zooms_show_one_crop_at_two_sizes():
-    settings = train.Settings("idm-small", data="embedded", exclude=(), batch=2, patch=8, scales=(1.0, 8.0))
-    images = train.Images(settings, torch.device("cpu"), progress=False)
-    sizes = set()
-    for step in range(6):
-        lr, hr, g = images.zooms(settings, step)
-        again = images.zooms(settings, step)
-        assert (
-            torch.equal(lr, again[0]) and torch.equal(hr, again[1]) and torch.equal(g.get_state(), again[2].get_state())
-        )
-        assert lr.shape == (2, 3, 8, 8) and 8 <= hr.shape[-1] <= 64
-        assert (lr.mean(dim=(2, 3)) - hr.mean(dim=(2, 3))).abs().max() < 0.02
-        sizes.add(hr.shape[-1])
-    assert len(sizes) > 3
+def test_an_unknown_model_is_not_trained(tmp_path):
+    with pytest.raises(ValueError, match="nearest: compact-liif"):
+        training.fit(Settings("compact-lif"), tmp_path, **QUIET)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", train.suites()["edsr-baseline-methods"]["models"])
+@pytest.mark.parametrize("model", training.suites()["edsr-baseline-methods"]["models"])
 def test_full_size_runs_are_rehearsed(tmp_path, model):
     """What a GPU is to do in earnest, for two steps here: the recipe as it is but for the data and the batch."""
-    settings = train.by_recipe(model, {"data": "embedded", "exclude": [], "batch": 1, "steps": 2})
-    train.fit(settings, tmp_path, progress=False, stop_at=1, log_every=1)
-    log = train.fit(settings, tmp_path, progress=False, log_every=1)
-    assert list(log["step"]) == [1, 2] and log["loss"].max() < 2 and (tmp_path / f"{model}.safetensors").exists()
-
-
-def test_curves_of_any_validation():
-    for column in ("psnr_x8", "validation_loss"):
-        log = pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0], column: [1.0, None, 2.0]})
-        assert len(plots.training_curves({"compact-x8": log}).axes) == 2
-    assert len(plots.training_curves({"compact-x8": log[["step", "loss"]]}).axes) == 1
+    settings = training.by_recipe(model, {"data": "embedded", "exclude": [], "batch": 1, "steps": 2})
+    training.fit(settings, tmp_path, **EACH, stop_at=1)
+    log = training.fit(settings, tmp_path, **EACH)
+    assert list(log["step"]) == [1, 2]
+    assert log["loss"].max() < 2
+    assert (tmp_path / f"{model}.safetensors").exists()
