@@ -18,7 +18,7 @@ from srlib import data, weights
 from srlib.imaging import metrics, resize
 from srlib.imaging.files import to_tensor, to_uint8
 from srlib.models.base import Model, Sampling, SRModel
-from srlib.models.diffusion import Diffusion
+from srlib.models.diffusion import Diffusion, scheduler
 from srlib.util.devices import synchronize
 from srlib.util.errors import unknown
 from srlib.util.sizes import Size, check_scale
@@ -238,6 +238,7 @@ def drawings(
     size, rows, made = tuple(hr.shape[-2:]), [], []
     told = {}
     if model.draws:
+        scheduler(sampler, steps)  # the first one loads diffusers, which is not to count as time of sampling
         told["p"] = model.scaling_factor(tuple(lr.shape[-2:]), size) if scaling_factor is None else scaling_factor
     for seed in range(draws if model.draws else 1):
         start = time.perf_counter()

@@ -5,7 +5,10 @@ from PIL import Image
 
 from srlib import data
 from srlib.models import DECODERS, TAILS, Model, build
+from srlib.models.diffusion import Diffusion
 from srlib.models.encoders import EDSR
+from srlib.models.idm import ImplicitUNet, LRConditioning
+from srlib.models.unet import Shape
 
 
 def tiny(decoder: str, seed: int = 0) -> Model:
@@ -16,6 +19,17 @@ def tiny(decoder: str, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         record = (DECODERS | TAILS)[decoder]
         return Model(f"tiny-{decoder}", EDSR(8, 1), record.make(8, 16)).eval()
+
+
+def tiny_idm(name: str = "tiny-idm", seed: int = 0) -> Diffusion:
+    """A twin of idm-small with 8 channels and two levels."""
+    shape = Shape(width=8, multipliers=(1, 2), blocks=1, groups=4, dropout=0.0, residual=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Diffusion(name, LRConditioning(8, 1), ImplicitUNet(shape)).eval()
+        for p in model.parameters():  # fresh ones end in zeros
+            p.data.add_(0.1 * torch.randn_like(p))
+    return model.requires_grad_(False)
 
 
 @pytest.fixture

@@ -47,8 +47,9 @@ def scales(book: Book) -> list[float]:
 
 
 def by_sampler(book: Book) -> pd.DataFrame:
-    """Means over images for each model, sampler and number of steps."""
-    groups = table(book, "model", "sampler", "steps").groupby(["model", "sampler", "steps"], sort=False)
+    """Means over images for each diffusion model, sampler and number of steps."""
+    draws = table(book, "model", "sampler", "steps").query("sampler != ''")
+    groups = draws.groupby(["model", "sampler", "steps"], sort=False)
     return groups[["psnr", "detail", "consistency", "seconds"]].mean().reset_index()
 
 
@@ -101,10 +102,10 @@ def way(book: Book) -> list[np.ndarray]:
 
 
 def shares(book: Book) -> pd.DataFrame:
-    """How much of each channel of IDM's mix is the LR image's, by level and scaling factor p (`ImplicitUNet.shares`): level,
-    channel, p, share. ValueError for a model that takes no p."""
+    """How much of each channel of the first model's mix is the LR image's, by level and scaling factor p
+    (`ImplicitUNet.shares`): level, channel, p, share. ValueError for a model that takes no p."""
     rows = []
-    for model in book.models:
+    for model in book.models[:1]:
         if not isinstance(model.decoder, ImplicitUNet):
             raise ValueError(f"{model.name} takes no scaling factor; choose an IDM")
         for p in np.linspace(0, 1.5, 16).tolist():

@@ -324,15 +324,18 @@ def measures_by_scale(means: pd.DataFrame, quantities: dict[str, str], logarithm
 
 
 def sampling(table: pd.DataFrame) -> Figure:
-    """PSNR and detail against steps and seconds, a line per sampler. table: sampler, steps, psnr, detail, seconds."""
+    """PSNR and detail against steps and seconds, a line per model and sampler. table: model, sampler, steps, psnr, detail,
+    seconds."""
     figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.2), sharex="col", sharey="row")
+    names = labels(list(table["model"].unique()))
     looks = dict(zip(table["sampler"].unique(), ("o-", "s--", "^:"), strict=False))
     for line_of, (column, text) in zip(
         axes, {"psnr": "PSNR, dB", "detail": "detail (1: the original's)"}.items(), strict=True
     ):
         for axis, cost in zip(line_of, ("steps", "seconds"), strict=True):
-            for sampler, some in table.groupby("sampler", sort=False):
-                axis.plot(some[cost], some[column], looks[sampler], color=colour(some["model"].iloc[0]), label=sampler)
+            for (model, sampler), some in table.groupby(["model", "sampler"], sort=False):
+                text_of = sampler if len(names) == 1 else f"{names[model]}, {sampler}"
+                axis.plot(some[cost], some[column], looks[sampler], color=colour(model), label=text_of)
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())
@@ -341,7 +344,7 @@ def sampling(table: pd.DataFrame) -> Figure:
     for axis, text in zip(axes[-1], ("steps", "seconds an image"), strict=True):
         axis.set_xlabel(text)
     handles, texts = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, texts, fontsize="small", loc="outside lower center", ncols=len(texts))
+    figure.legend(handles, texts, fontsize="small", loc="outside lower center", ncols=min(3, len(texts)))
     return figure
 
 

@@ -45,9 +45,9 @@ class Slider:
         return result
 
     def strip(self, scales: Sequence[float]) -> Strip:
-        """The images at several scales without a slider, and their times: model, scale, rows, columns, seconds."""
+        """The images at several scales, each once, without a slider, and their times: model, scale, rows, columns, seconds."""
         names, pictures, rows = labels([model.name for model in self.models]), {}, []
-        for scale in scales:
+        for scale in dict.fromkeys(scales):
             for name, (image, seconds) in self.at(scale).items():
                 pictures.setdefault(names[name], {})[f"×{scale:g}"] = image
                 rows.append((name, scale, *image.shape[:2], seconds))
@@ -79,11 +79,11 @@ class DiffusionSlider:
         return result
 
     def strip(self, scales: Sequence[float], seeds: Sequence[int]) -> Strip:
-        """The images at several scales and seeds without a slider, and their times: model, scale, seed, rows, columns,
-        seconds."""
+        """The images at several scales, each once, and seeds without a slider, and their times: model, scale, seed, rows,
+        columns, seconds."""
         names, pictures, rows = labels([model.name for model in self.models]), {}, []
         for seed in seeds:
-            for scale in scales:
+            for scale in dict.fromkeys(scales):
                 for name, (image, seconds) in self.at(scale, seed).items():
                     pictures.setdefault(f"{names[name]}, seed {seed}", {})[f"×{scale:g}"] = image
                     rows.append((name, scale, seed, *image.shape[:2], seconds))

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny
 from PIL import Image
 
 import srlib
@@ -9,31 +8,6 @@ from srlib import data
 from srlib.imaging import render
 from srlib.imaging.files import to_tensor, to_uint8
 from srlib.models import Sampling
-from srlib.workbook import sliders
-
-
-def test_slider_decodes_what_it_shows(rgb):
-    slider = sliders.Slider(rgb, [tiny("bicubic"), tiny("diif")])
-    shown = slider.at(2.5)
-    assert list(shown) == ["bicubic", "tiny-diif"]
-    for image, seconds in shown.values():
-        assert image.shape == (43, 58, 3) and image.dtype == np.uint8 and seconds > 0
-
-
-def test_moving_the_slider_changes_the_pictures(rgb):
-    import ipywidgets
-
-    box = sliders.Slider(rgb, [tiny("bicubic"), tiny("liif")]).widget(start=3.0)
-
-    def find(widget, kind):
-        children = [w for child in getattr(widget, "children", ()) for w in find(child, kind)]
-        return children + ([widget] if isinstance(widget, kind) else [])
-
-    (slider,), pictures = find(box, ipywidgets.FloatSlider), find(box, ipywidgets.Image)
-    before = [bytes(p.value) for p in pictures]
-    assert len(pictures) == 2 and all(value.startswith(b"\x89PNG") for value in before)
-    slider.value = 4.2
-    assert all(bytes(p.value) != value for p, value in zip(pictures, before, strict=True))
 
 
 def test_views_show_one_photograph_at_every_size():
@@ -61,17 +35,9 @@ def test_any_model_renders_any_size():
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
-def test_animation_and_slider_of_a_diffusion_model(tmp_path):
+def test_an_animation_shows_every_frame(tmp_path):
     frames = [np.full((8, 6, 3), 50 * i, np.uint8) for i in range(4)]
     render.animate(frames, tmp_path / "a.gif")
     with Image.open(tmp_path / "a.gif") as gif:
-        assert gif.n_frames == 4 and gif.size == (6, 8)
-    slider = sliders.DiffusionSlider(np.full((5, 4, 3), 100, np.uint8), srlib.build("sr3-small", seed=0), steps=2)
-    box = slider.widget(1.0, 3.0, 2.0)
-    scale, seed, caption, picture = box.children[1:]
-    assert "10×8" in caption.value
-    before = picture.value
-    seed.value = 3
-    assert picture.value != before
-    scale.value = 3.0
-    assert "15×12" in caption.value
+        assert gif.n_frames == 4
+        assert gif.size == (6, 8)

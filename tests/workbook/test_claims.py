@@ -1,5 +1,7 @@
 """Conclusions: verdicts, what was compared, and whose claim it is."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -38,13 +40,6 @@ def test_a_comparison_says_what_was_compared():
     assert cause(scores, needs={"compact-lte": "train it"}) == "train it"
     assert cause(scores, needs={"Set14": "fetch it"}) == "needs compact-lte among the models"
     assert cause(scores.iloc[:0], needs={"Set14": "fetch it"}) == "fetch it"  # the set is missing, not the model
-
-
-def test_a_network_that_draws_another_image_is_told_apart():
-    near, far, none = (claims.same_image("x", c, 50.0, "why") for c in (140.0, 160.0, None))
-    assert near[0]["verdict"] == "confirmed" and near[1] is True
-    assert far[0]["verdict"] == "not confirmed" and far[0]["measured"] == "110" and far[1] is False
-    assert none[0]["verdict"] == "not measured" and none[1] is False
 
 
 def scores(*rows):
@@ -99,3 +94,15 @@ def test_what_is_missing_has_a_line():
     (line,) = claims.unmeasured(Notebook(), "PSNR")
     assert line["claim"] == "PSNR on B100"
     assert (line["verdict"], line["likely cause"], line["expected"]) == ("not measured", "fetch it", "the paper's")
+
+
+def test_fast_enough():
+    book = SimpleNamespace(absent={"idm-small": "train it"})
+    times = pd.DataFrame({"seconds": [0.2, 6.0]})
+    assert claims.fast_enough(book, "quick", times, 7.0, "less")["verdict"] == "confirmed"
+    slow = claims.fast_enough(book, "quick", times, 5.0, "choose less")
+    assert slow["verdict"] == "not confirmed"
+    assert slow["likely cause"] == "a slow or busy machine; choose less"
+    none = claims.fast_enough(book, "quick", times[:0], 5.0, "choose less")
+    assert none["verdict"] == "not measured"
+    assert none["likely cause"] == "train it"

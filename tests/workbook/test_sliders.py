@@ -1,0 +1,96 @@
+"""What a slider shows is what the models make at its scale and seed."""
+
+import ipywidgets
+import numpy as np
+import pytest
+from conftest import tiny, tiny_idm
+
+from srlib.imaging.files import to_tensor, to_uint8
+from srlib.models import Sampling
+from srlib.workbook import sliders
+
+
+def parts(widget, kind):
+    """All widgets of a kind in a box, from top to bottom."""
+    if isinstance(widget, kind):
+        return [widget]
+    return [part for child in getattr(widget, "children", ()) for part in parts(child, kind)]
+
+
+@pytest.fixture
+def slider(rgb):
+    return sliders.Slider(rgb, [tiny("bicubic"), tiny("diif")])
+
+
+@pytest.fixture
+def drawing(rgb):
+    return sliders.DiffusionSlider(rgb[:6, :4], [tiny_idm()], steps=2)
+
+
+def test_a_slider_decodes_what_it_shows(slider, rgb):
+    shown = slider.at(2.5)
+    assert list(shown) == ["bicubic", "tiny-diif"]
+    for model in slider.models:
+        image, seconds = shown[model.name]
+        assert image.dtype == np.uint8
+        assert np.array_equal(image, to_uint8(model(to_tensor(rgb), (43, 58))))
+        assert seconds > 0
+
+
+def test_moving_the_slider_changes_the_pictures(slider):
+    box = slider.widget(start=3.0)
+    (scale,), pictures = parts(box, ipywidgets.FloatSlider), parts(box, ipywidgets.Image)
+    before = [bytes(picture.value) for picture in pictures]
+    assert len(pictures) == 2
+    assert all(value.startswith(b"\x89PNG") for value in before)
+    scale.value = 4.2
+    assert all(bytes(picture.value) != value for picture, value in zip(pictures, before, strict=True))
+
+
+def test_a_strip_shows_each_scale_once(slider):
+    pictures, times = slider.strip([1.0, 2.5, 2.5])
+    assert list(pictures) == ["Bicubic", "tiny-diif"]
+    assert [image.shape for image in pictures["Bicubic"].values()] == [(17, 23, 3), (43, 58, 3)]
+    assert list(times.columns) == ["model", "scale", "rows", "columns", "seconds"]
+    assert list(times["scale"]) == [1.0, 1.0, 2.5, 2.5]  # of two models
+    assert list(times["columns"]) == [23, 23, 58, 58]
+
+
+def test_a_slider_refuses_a_diffusion_model(rgb):
+    with pytest.raises(ValueError, match="tiny-idm draws its images from noise; give it to a DiffusionSlider"):
+        sliders.Slider(rgb, [tiny_idm()])
+
+
+def test_a_diffusion_slider_draws_by_scale_and_seed(drawing):
+    (image, seconds) = drawing.at(2.0, 1)["tiny-idm"]
+    by_hand = drawing.models[0].render(drawing.lr, (12, 8), Sampling(2, "dpm-solver++", 1))
+    assert np.array_equal(image, to_uint8(by_hand))
+    assert seconds > 0
+
+
+def test_moving_scale_and_seed_draws_again(drawing):
+    box = drawing.widget(1.0, 3.0, 2.0)
+    (scale,), (seed,) = parts(box, ipywidgets.FloatSlider), parts(box, ipywidgets.IntSlider)
+    (picture,), caption = parts(box, ipywidgets.Image), parts(box, ipywidgets.HTML)[1]
+    assert "12×8" in caption.value
+    before = bytes(picture.value)
+    seed.value = 3
+    assert bytes(picture.value) != before
+    scale.value = 3.0
+    assert "18×12" in caption.value
+
+
+def test_a_strip_of_seeds(drawing):
+    pictures, times = drawing.strip([1.0, 2.0], seeds=[0, 1])
+    assert list(pictures) == ["tiny-idm, seed 0", "tiny-idm, seed 1"]
+    assert list(pictures["tiny-idm, seed 0"]) == ["×1", "×2"]
+    assert list(times.columns) == ["model", "scale", "seed", "rows", "columns", "seconds"]
+    assert list(times["seed"]) == [0, 0, 1, 1]
+
+
+def test_without_models_there_is_a_slider_all_the_same(rgb):
+    empty = sliders.DiffusionSlider(rgb, [])
+    assert parts(empty.widget(), ipywidgets.Image) == []
+    pictures, times = empty.strip([2.0], seeds=[0])
+    assert pictures == {}
+    assert len(times) == 0
