@@ -88,7 +88,8 @@ class Book:
 
     @cached_property
     def requests(self) -> list[Request]:
-        return list(plan.requests(self.plan, self.lab))
+        """All that the plan asks for, each once, however many of its blocks name it."""
+        return list(dict.fromkeys(plan.requests(self.plan, self.lab)))
 
     def ask(self, kind: type[Request]) -> list[tuple[Request, store.Kept]]:
         """All measurements of one kind in the plan."""

@@ -22,6 +22,7 @@ from srlib.util.sizes import scaled_size
 from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, MatrixRate, Memory, ProvidedLR, Quality, Request, Time
 
 SHARED = ("datasets", "scales", "limit", "repeats")  # entries that a change sets in every block that has them
+COSTS = ("counts", "times", "memory")  # but for the scales of costs beside scores: those are the paper's
 
 # What a block of each kind may say. models: a list, or the name of one of the profile's groups; a notebook's own by default.
 BLOCKS = {
@@ -132,9 +133,9 @@ def plan(notebook: str, name: str | Path = "quick", changes: dict | None = None,
     models = members(changes.pop("models", record.pop("models", [])), groups)
     for entry in [entry for entry in SHARED if entry in changes and entry not in record]:
         value = changes.pop(entry)
-        having = [
-            b for kind, some in blocks.items() if entry in BLOCKS[kind] for b in some if entry in b or entry == "limit"
-        ]
+        fixed = COSTS if entry == "scales" and blocks["scores"] else ()
+        kinds = [kind for kind in blocks if entry in BLOCKS[kind] and kind not in fixed]
+        having = [b for kind in kinds for b in blocks[kind] if entry in b or entry == "limit"]
         if not having:
             raise ValueError(f"{notebook} has no {entry} to change")
         check_kind(notebook, entry, having[0].get(entry, 0), value)

@@ -49,6 +49,13 @@ def test_changes_are_set_in_every_block():
     assert plan.plan("diif/table2", files=["a.pth"]).models[-1] == "a.pth"
 
 
+def test_other_scales_leave_the_costs_beside_scores_as_they_are():
+    made = plan.plan("diinn/table5", "quick", {"scales": [2, 3]})
+    assert made.blocks["scores"][0]["scales"] == [2, 3]
+    assert made.blocks["counts"][0]["scales"] == [4]
+    assert plan.plan("diif/table3", "quick", {"scales": [2]}).blocks["counts"][0]["scales"] == [2]
+
+
 @pytest.mark.parametrize(
     "notebook, changes, says",
     [
