@@ -116,7 +116,7 @@ def test_it_is_trained_and_has_its_row_in_a_table(nearest, set5, monkeypatch):
     command, model, *options = TRAIN
     said = dict(zip(options[::2], options[1::2], strict=True))
     assert (command, model, set(said)) == ("train", "compact-nearest", {"--like", "--steps", "--frozen", "--data"})
-    changes = {"steps": 3, "frozen": 2, "data": str(set5), "exclude": [], "batch": 1, "patch": 12, "pixels": 100}
+    changes = {"steps": 3, "frozen": 2, "data": str(set5), "batch": 1, "patch": 12, "pixels": 100}
     (file,) = training.train(model, changes, like=said["--like"], progress=False, say=lambda line: None)
     assert file == paths.RUNS / "compact-nearest" / "compact-nearest.safetensors"
 
