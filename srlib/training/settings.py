@@ -141,6 +141,8 @@ def by_recipe(model: str, changes: Mapping[str, object] | None = None, like: str
     for name in filter(None, (model, like)):
         ModelName.parse(name)
     changes = as_settings(changes or {})
+    if "data" in changes and changes["data"] != DEFAULTS["data"]:
+        changes = {"exclude": ()} | changes  # the image left out by default is one of the default set's
     if not suite_of(like or model) and (like or "steps" not in changes):
         known = [name for said in suites().values() for name in said["models"]]
         near = difflib.get_close_matches(model, known, n=3, cutoff=0.0)

@@ -1,0 +1,130 @@
+"""README's "Add a decoder", carried out: its own example, and a decoder with a fast path that is written here."""
+
+import re
+import shlex
+import sys
+
+import pytest
+import torch
+from conftest import tiny
+
+from srlib import training, workbook
+from srlib.evaluate import mean_scores
+from srlib.models import DECODERS, build
+from srlib.models.catalogue import DecoderRecord
+from srlib.util import paths
+
+README = (paths.ROOT / "README.md").read_text()
+RECIPE = re.search(r"^## Add a decoder\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)[1]
+(EXAMPLE,) = re.findall(r"```python\n(.*?)```", RECIPE, re.DOTALL)
+(RECORD,) = re.findall(r"`\"nearest\": (DecoderRecord\(.*?\))`", RECIPE)
+TRAIN, RUN = (shlex.split(line) for line in re.findall(r"^srlib (.*)$", RECIPE, re.MULTILINE))
+
+# The same decoder; the code's share of the first layer is made once a code, not once a pixel.
+WITH_FAST_PATH = '''
+import torch
+import torch.nn.functional as F
+
+from srlib.models.base import Decoder
+from srlib.models.geometry import nearest_code, relative
+from srlib.models.layers import gather
+
+
+class Nearest(Decoder):
+    reach = 0
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.first = torch.nn.Linear(channels + 2, hidden)
+        self.last = torch.nn.Linear(hidden, 3)
+
+    def reference(self, features, grid):
+        place = self.places(features, grid)
+
+        def decode_rows(k):
+            z, p = place(features.permute(0, 2, 3, 1), k)
+            return self.last(F.relu(self.first(torch.cat([z, p.expand(*z.shape[:-1], 2)], -1))))
+
+        return decode_rows
+
+    def fast(self, features, grid):
+        content, position = self.first.weight.split([features.shape[1], 2], dim=1)
+        codes = F.conv2d(features, content[:, :, None, None], self.first.bias).permute(0, 2, 3, 1)
+        place = self.places(features, grid)
+
+        def decode_rows(k):
+            z, p = place(codes, k)
+            return self.last(F.relu(z + F.linear(p, position)))
+
+        return decode_rows
+
+    def places(self, features, grid):
+        rows, columns = (nearest_code(n, out) for n, out in zip(grid.lr, grid.size))
+        columns = columns[grid.span]
+        x = relative(torch.arange(grid.size[1])[grid.span], grid.size[1], columns, grid.lr[1])
+
+        def place(codes, k):
+            y = relative(k, grid.size[0], rows[k], grid.lr[0])
+            p = torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).to(codes)
+            return gather(codes, rows[k] - grid.top, columns - grid.left), p
+
+        return place
+'''
+
+
+@pytest.fixture(params=[EXAMPLE, WITH_FAST_PATH], ids=["README's example", "one with a fast path"])
+def nearest(request, tmp_path, monkeypatch):
+    """The decoder as a module of its own, and in the catalogue by README's record."""
+    (tmp_path / "nearest.py").write_text(request.param)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "nearest", raising=False)
+    from nearest import Nearest
+
+    record = eval(RECORD, {"DecoderRecord": DecoderRecord, "Nearest": Nearest})
+    monkeypatch.setitem(DECODERS, "nearest", record)
+    for folder in ("RUNS", "MEASUREMENTS", "RESULTS"):
+        monkeypatch.setattr(paths, folder, tmp_path / folder)
+    yield Nearest
+    del sys.modules["nearest"]
+
+
+@pytest.mark.parametrize("option", ["scales", "needs_image", "reach", "queries"])
+def test_the_recipe_names_every_option(option):
+    from srlib.models.base import Decoder
+
+    assert set(Decoder.__annotations__) == {"scales", "needs_image", "reach", "queries"}
+    assert re.search(rf"^    {option} = .*  # ", EXAMPLE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("lr, size", [((7, 9), (16, 25)), ((5, 6), (5, 6)), ((9, 7), (4, 20)), ((3, 2), (90, 60))])
+@torch.no_grad()
+def test_its_two_paths_are_equal(nearest, lr, size):
+    model = tiny("nearest")
+    features = model.encode(torch.rand(2, 3, *lr, generator=torch.Generator().manual_seed(1)))
+    fast, literal = model.decode(features, size), model.decode(features, size, literal=True)
+    assert (fast - literal).abs().max() <= 1e-5 * literal.std().clamp(min=1e-3)
+
+
+@pytest.mark.parametrize("encoder", ["compact", "edsr-baseline", "rdn"])
+def test_it_exists_on_every_encoder(nearest, encoder):
+    with torch.device("meta"):
+        assert isinstance(build(f"{encoder}-nearest").decoder, nearest)
+
+
+def test_it_is_trained_and_has_its_row_in_a_table(nearest, set5, monkeypatch):
+    """README's two commands, with a smaller run and fewer images."""
+    command, model, *options = TRAIN
+    said = dict(zip(options[::2], options[1::2], strict=True))
+    assert (command, model, set(said)) == ("train", "compact-nearest", {"--like", "--steps", "--frozen", "--data"})
+    changes = {"steps": 3, "frozen": 2, "data": str(set5), "batch": 1, "patch": 12, "pixels": 100}
+    (file,) = training.train(model, changes, like=said["--like"], progress=False, say=lambda line: None)
+    assert file == paths.RUNS / "compact-nearest" / "compact-nearest.safetensors"
+
+    command, notebook, _, asked = RUN
+    assert (command, notebook) == ("run", "diif/table2")
+    models = eval(asked.removeprefix("models="))
+    assert "compact-nearest" in models
+    book = workbook.open(notebook, "smoke", {"models": models})
+    scores = mean_scores(book.scores())
+    assert set(scores["model"]) == set(models)
+    assert scores["psnr"].gt(5).all()
