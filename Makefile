@@ -16,13 +16,11 @@ help: ## this list
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,batch,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,batch,slurm,test]'
 	@touch $@
 
 reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, compact, paper); results land in results/PROFILE
-	@$(BIN)/python -m snakemake --configfile profiles/$(PROFILE).yaml --cores all --keep-going --rerun-incomplete \
-		--nolock --quiet rules progress host; status=$$?; \
-		$(BIN)/python -m srlib run --summary results/$(PROFILE); exit $$status
+	@$(BIN)/srlib reproduce $(PROFILE) $(ARGS)
 
 test: .venv/ready ## lint, then the tests, smoke runs of all notebooks included
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -62,5 +60,5 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 		{ echo '# The versions that `make` installs. Renew: make constraints'; sed 's/+.*//' "$$new/versions"; } > "$$new/whole" && \
 		cp "$$new/whole" constraints.txt
 
-clean: ## remove the environment and all results but the reference copy
-	rm -rf .venv .snakemake results/quick results/smoke results/compact results/paper results/interactive
+clean: ## remove the environment, what was measured, and all results but the reference copy
+	rm -rf .venv .snakemake results/measurements results/quick results/smoke results/compact results/paper results/interactive

@@ -21,7 +21,7 @@ RECIPE = re.search(r"^## Add a decoder\n(.*?)^## ", README, re.MULTILINE | re.DO
 TRAIN, RUN = (shlex.split(line) for line in re.findall(r"^srlib (.*)$", RECIPE, re.MULTILINE))
 
 # The same decoder; the code's share of the first layer is made once a code, not once a pixel.
-WITH_FAST_PATH = '''
+WITH_FAST_PATH = """
 import torch
 import torch.nn.functional as F
 
@@ -69,7 +69,7 @@ class Nearest(Decoder):
             return gather(codes, rows[k] - grid.top, columns - grid.left), p
 
         return place
-'''
+"""
 
 
 @pytest.fixture(params=[EXAMPLE, WITH_FAST_PATH], ids=["README's example", "one with a fast path"])
