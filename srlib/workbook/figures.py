@@ -242,7 +242,7 @@ def gaps_to(scores: pd.DataFrame, reference: str) -> Figure:
         index=names,
         columns={s: f"×{s:g}" + ("" if len(of) == len(sets) else f"\n{', '.join(of)}") for s, of in some.items()},
     )
-    figure, axis = plt.subplots(figsize=(2.2 + 0.8 * gap.shape[1], 1.3 + 0.42 * len(gap)))
+    figure, axis = plt.subplots(figsize=(max(4.6, 2.2 + 0.8 * gap.shape[1]), 1.5 + 0.42 * len(gap)))
     reach = max(0.05, float(gap.abs().max().max()))
     sns.heatmap(
         gap,
@@ -256,7 +256,7 @@ def gaps_to(scores: pd.DataFrame, reference: str) -> Figure:
         cbar_kws={"label": "dB"},
         linewidths=1,
     )
-    axis.set(xlabel="", ylabel="", title=f"PSNR less {names[reference]}'s, dB, mean over {', '.join(sets)}")
+    axis.set(xlabel="", ylabel="", title=f"PSNR less {names[reference]}'s, dB,\nmean over {', '.join(sets)}")
     axis.tick_params(axis="y", labelrotation=0)
     return figure
 
