@@ -18,8 +18,9 @@ def export(model: str, *, folder: str | Path | None = None, to: str | Path | Non
     """Put the weights and the log of a model's complete run into a folder; returns the weight file. All else that is needed to
     know stands in the run's own files.
 
-    folder: of the run; default runs/{model}. to: default data/weights. The weights are kept in half precision where that changes the validation by less
-    than 0.005 dB (the loss of a diffusion model by less than 0.0001). FileNotFoundError if the run is not complete.
+    folder: of the run; default runs/{model}. to: default data/weights. The weights are kept in half precision where that
+    changes the validation by less than 0.005 dB (the loss of a diffusion model by less than 0.0001).
+    FileNotFoundError if the run is not complete.
     """
     folder = Path(folder or paths.RUNS / model)
     file = folder / f"{model}.safetensors"

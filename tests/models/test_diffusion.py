@@ -10,11 +10,16 @@ from safetensors.torch import save_file
 
 import srlib
 from srlib import weights
-from srlib.models import diffusion
+from srlib.models import Batch, diffusion
 from srlib.models.idm import ImplicitUNet, ImplicitUp, LRConditioning
-from srlib.models.unet import Shape, enlarged
+from srlib.models.unet import Enlarged, Shape, enlarged
+from srlib.weights import ours
 
 TINY = Shape(width=8, multipliers=(1, 2, 2), blocks=1, attention=(1,), groups=4, dropout=0.0)
+
+
+def batch(lr, hr, seed=0):
+    return Batch(lr, hr, torch.arange(hr.shape[-2]), torch.Generator().manual_seed(seed))
 
 
 def tiny(seed=0, **options):
@@ -35,12 +40,15 @@ class Toy(torch.nn.Module):
         super().__init__()
         self.rule = rule
 
+    def contexts(self, condition, p):
+        return None
+
     def forward(self, x, level, contexts, literal):
         return self.rule(x[:, 3:], level[:, :, None, None])
 
 
 def with_rule(rule):
-    return diffusion.Diffusion("sr3", srlib.models.Enlarged(), Toy(rule))
+    return diffusion.Diffusion("sr3", Enlarged(), Toy(rule))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,8 @@ def test_any_size_and_every_image_for_itself(size):
             torch.testing.assert_close(
                 model.predict_noise(x[i : i + 1], lr[i : i + 1], p, a), both[i : i + 1], rtol=1e-4, atol=1e-5
             )
-    assert both.shape == x.shape and both.std() > 0
+    assert both.shape == x.shape
+    assert both.std() > 0
     assert not torch.allclose(model.predict_noise(x, lr, 0.2, 0.5), model.predict_noise(x, lr, 0.9, 0.5))  # p matters
     assert not torch.allclose(
         model.predict_noise(x, lr, 0.2, 0.5), model.predict_noise(x, lr, 0.2, 0.9)
@@ -87,7 +96,7 @@ def test_sizes_and_gradients(name):
     assert srlib.cost.count_parameters(model) == parameters[name]
     if name.endswith("small"):
         model = srlib.build(name, seed=0)
-        model.loss(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 18, 18), 0.5).backward()
+        model.loss(batch(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 18, 18))).backward()
         idle = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
         assert not idle  # every parameter takes part
 
@@ -138,22 +147,30 @@ def test_bad_input_is_refused():
 def test_a_generator_makes_one_image(sampler):
     model, lr = tiny(), torch.rand(1, 3, 4, 4)
     draws = [model.sample(lr, (9, 12), 4, sampler, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
-    assert draws[0].shape == (1, 3, 9, 12) and draws[0].min() >= 0 and draws[0].max() <= 1
-    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert draws[0].shape == (1, 3, 9, 12)
+    assert draws[0].min() >= 0
+    assert draws[0].max() <= 1
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
     frames = []
     last = model.sample(lr, (9, 12), 4, sampler, frames=frames)
     levels = [a for a, _ in frames]
     assert torch.equal(((frames[-1][1] + 1) / 2).clamp(0, 1), last)
-    assert len(levels) == 4 and levels == sorted(levels) and levels[-1] == 1.0
+    assert len(levels) == 4
+    assert levels == sorted(levels)
+    assert levels[-1] == 1.0
 
 
 def test_the_schedule_is_the_papers():
     a = diffusion.noise_levels()
-    assert a[0] == 1 and len(a) == 2001 and 0.006 < a[-1] < 0.007
+    assert a[0] == 1
+    assert len(a) == 2001
+    assert 0.006 < a[-1] < 0.007
     for sampler in diffusion.SAMPLERS:
         plan = diffusion.scheduler(sampler, 2000)
         torch.testing.assert_close(plan.alphas_cumprod.double().sqrt(), a[1:], rtol=1e-4, atol=0)
-        assert plan.timesteps[0] == 1999 and plan.timesteps[-1] == 0
+        assert plan.timesteps[0] == 1999
+        assert plan.timesteps[-1] == 0
 
 
 def test_ancestral_sampling_is_the_papers():
@@ -198,10 +215,11 @@ def test_objective():
     hr = torch.rand(3, 3, 8, 8)
     exact = with_rule(lambda x, a: (x - a * (2 * hr - 1)) / (1 - a**2).sqrt())
     lr = torch.rand(3, 3, 2, 2)
-    assert exact.loss(lr, hr, 0.5) < 1e-2
+    assert exact.loss(batch(lr, hr)) < 1e-2
     blind = with_rule(lambda x, a: torch.zeros_like(x))
-    losses = [float(blind.loss(lr, hr, 0.5, torch.Generator().manual_seed(s))) for s in (1, 1, 2)]
-    assert losses[0] == losses[1] != losses[2] and 0.6 < losses[0] < 1.0  # the mean of |e| is sqrt(2 / pi)
+    losses = [float(blind.loss(batch(lr, hr, seed))) for seed in (1, 1, 2)]
+    assert losses[0] == losses[1] != losses[2]
+    assert 0.6 < losses[0] < 1.0  # the mean of |e| is sqrt(2 / pi)
 
 
 def test_released_files(tmp_path):
@@ -228,9 +246,8 @@ def test_released_files(tmp_path):
         with pytest.raises(ValueError, match=f"wrong_gen.pth: .*{why}"):
             srlib.load(tmp_path / "wrong_gen.pth")
     loaded = srlib.load(tmp_path / "I9_gen.pth")
-    assert (
-        loaded.origin["unused tensors"].count(",") == 8 and "imnet.layers.0.weight" in loaded.origin["unused tensors"]
-    )
+    assert loaded.origin["unused tensors"].count(",") == 8
+    assert "imnet.layers.0.weight" in loaded.origin["unused tensors"]
     assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in model.state_dict().items())
 
 
@@ -242,8 +259,9 @@ def test_weights_of_a_diffusion_model_come_back(tmp_path):
     for said in ({}, {"trained_scale": 1.0}, {"trained_scale": "x"}):
         with safe_open(tmp_path / "idm-small.safetensors", framework="pt") as file:
             entries, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        save_file(tensors, tmp_path / "odd.safetensors", entries | {"normalisation": json.dumps(said)})
-        with pytest.raises(ValueError, match="odd.safetensors: its header's normalisation is damaged"):
+        entries |= {"config": json.dumps(said)}
+        save_file(tensors, tmp_path / "odd.safetensors", entries | {"entries": ours.digest_of_entries(entries)})
+        with pytest.raises(ValueError, match="odd.safetensors: its header's config is damaged"):
             srlib.load(tmp_path / "odd.safetensors")
     with pytest.raises(FileNotFoundError, match="no weights for idm"):
         srlib.load("idm")
@@ -253,11 +271,9 @@ def test_weights_of_a_diffusion_model_come_back(tmp_path):
 def test_diffusion_models_work_like_the_others(rgb):
     model = tiny()
     bigger = srlib.upscale(rgb, scale=1.5, model=model)
-    assert (
-        bigger.shape == (26, 35, 3)
-        and bigger.dtype == rgb.dtype
-        and (bigger == srlib.upscale(rgb, scale=1.5, model=model)).all()
-    )
+    assert bigger.shape == (26, 35, 3)
+    assert bigger.dtype == rgb.dtype
+    assert (bigger == srlib.upscale(rgb, scale=1.5, model=model)).all()
     small = srlib.cost.count_macs(model, (4, 4), (16, 16), part="decoder")
     assert 3.5 < srlib.cost.count_macs(model, (8, 8), (32, 32), part="decoder") / small < 4.5
     assert srlib.cost.count_macs(model, (4, 4), (16, 16)) > small > 16 * 16 * 8 * 6 * 9

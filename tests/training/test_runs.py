@@ -83,8 +83,8 @@ def test_a_finished_run_is_found_by_name(train):
 def test_settings_and_whose_they_are_come_first(train, said):
     train("compact-liif-wo-cell", {"seed": 3, "init": ""}, like="compact-liif")
     assert said[:2] == [
-        "compact-liif-wo-cell, the recipe of rest: steps 2, data embedded, exclude (), batch 2, patch 12, pixels 200, frozen 1, "
-        "precision float32",
+        "compact-liif-wo-cell, the recipe of rest: steps 2, data embedded, exclude (), batch 2, patch 12, pixels 200, "
+        "frozen 1, precision float32",
         "compact-liif-wo-cell, given: seed 3, init ",
     ]
 

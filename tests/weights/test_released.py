@@ -1,11 +1,15 @@
 """The authors' checkpoint formats, written here from small networks in their layouts and names."""
 
+import os
+import pickle
+
 import pytest
 import torch
 
 import srlib
 from srlib.models.diinn import DIINN
 from srlib.models.encoders import EDSR, RDN
+from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
 from srlib.models.tail import PixelShuffleTail
@@ -35,10 +39,123 @@ def under(prefix, module, **renamed):
 def same(path, encoder, decoder, name, **options):
     model, expected = srlib.load(path), srlib.Model("x", encoder, decoder, **options).requires_grad_(False)
     assert model.name == name
-    image, scale = torch.rand(1, 3, 7, 6), getattr(decoder, "scales", (2,))[0]
-    size = (7 * scale, 6 * scale) if hasattr(decoder, "scales") else (17, 16)
+    image, size = torch.rand(1, 3, 7, 6), (17, 16)
+    if decoder.scales:
+        size = (7 * decoder.scales[0], 6 * decoder.scales[0])
     assert torch.allclose(model(image, size), expected(image, size), atol=1e-6)
     return model
+
+
+LIIF_OPTIONS = {"local_ensemble": "ensemble", "feat_unfold": "unfold", "cell_decode": "cell"}
+
+
+def released_liif(path, *, change=lambda tensors: tensors, **options):
+    """A file of LIIF's as its authors released it, with a small EDSR; returns the parts it was made from."""
+    body, decoder = small("edsr-baseline"), LIIF(8, 16, **{LIIF_OPTIONS[name]: on for name, on in options.items()})
+    tensors = under("encoder", body) | under("", decoder, mlp="imnet.layers") | MEAN_SHIFT
+    args = {"encoder_spec": {"name": "edsr-baseline", "args": {"no_upsampling": True}}, "imnet_spec": {"name": "mlp"}}
+    liif_format(path, "liif", args | options, change(tensors))
+    return body, decoder
+
+
+@pytest.mark.parametrize("option", [None, *LIIF_OPTIONS])
+def test_liif_and_its_ablations(tmp_path, option):
+    body, decoder = released_liif(tmp_path / "whatever.bin", **({option: False} if option else {}))
+    suffix = {"local_ensemble": "-wo-ensemble", "feat_unfold": "-wo-unfolding", "cell_decode": "-wo-cell"}.get(
+        option, ""
+    )
+    model = same(tmp_path / "whatever.bin", body, decoder, f"edsr-baseline-liif{suffix}")
+    assert "sub_mean" in model.origin["unused tensors"]
+
+
+def test_origin_says_what_was_read(tmp_path):
+    released_liif(tmp_path / "x.pth")
+    model = srlib.load(tmp_path / "x.pth")
+    assert model.origin["file"] == "x.pth"
+    assert model.origin["tensors"] == srlib.weights.digest_of(model)
+
+
+def test_released_files_are_found_by_name(no_data):
+    (no_data / "weights").mkdir()
+    released_liif(no_data / "weights" / "edsr-baseline-liif.pth")
+    assert srlib.load("edsr-baseline-liif").origin["file"] == "edsr-baseline-liif.pth"
+    table = srlib.available().set_index("model")
+    assert table.loc["edsr-baseline-liif", "where"] == "$SRLIB_DATA/weights/edsr-baseline-liif.pth"
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        (lambda tensors: tensors | {"imnet.layers.4.weight": torch.zeros(3, 3)}, "expected"),
+        (
+            lambda tensors: {name: tensor for name, tensor in tensors.items() if not name.startswith("imnet")},
+            "looks like a model in LIIF's format but is not laid out so",
+        ),
+        (lambda tensors: tensors | {"encoder.head.0.bias": torch.full((8,), torch.nan)}, "NaN"),
+    ],
+)
+def test_other_tensors_than_the_models_are_refused(tmp_path, change, why):
+    released_liif(tmp_path / "y.pth", change=change)
+    with pytest.raises(ValueError, match=f"y.pth: .*{why}"):
+        srlib.load(tmp_path / "y.pth")
+
+
+def test_an_unknown_layout_is_refused(tmp_path):
+    torch.save({"state": 1}, tmp_path / "s.pth")
+    with pytest.raises(ValueError, match="unknown layout"):
+        srlib.load(tmp_path / "s.pth")
+
+
+def test_truncated_files_are_refused(tmp_path):
+    path = tmp_path / "b.pth"
+    released_liif(path)
+    content = path.read_bytes()
+    for size in (0, 5, 100, len(content) // 2, len(content) - 10):
+        path.write_bytes(content[:size])
+        with pytest.raises(ValueError, match="damaged|truncated"):
+            srlib.load(path)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: {"model": {"name": "liif", "args": e, "sd": {}}}])
+@pytest.mark.parametrize("how", ["pickle", "torch", "legacy"])
+def test_a_malicious_pickle_does_not_execute(tmp_path, wrap, how):
+    marker, path = tmp_path / "executed", tmp_path / "edsr-baseline-liif.pth"
+    Evil.marker = marker
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(wrap(Evil())))
+    else:
+        torch.save(wrap(Evil()), path, _use_new_zipfile_serialization=how == "torch")
+    with pytest.raises(ValueError, match="could run code"):
+        srlib.load(path)
+    assert not marker.exists()
+    torch.load(path, weights_only=False) if how != "pickle" else pickle.loads(path.read_bytes())
+    assert marker.exists()  # the file was a working attack
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "liif", "args": None, "sd": {}},
+        {"name": "liif", "args": {}, "sd": None},
+        {"name": "liif", "args": {"encoder_spec": None}, "sd": {}},
+        {"name": "liif", "args": {"encoder_spec": {"name": "rdn"}}, "sd": {"imnet.layers.0.weight": 3}},
+        {
+            "name": "liif",
+            "args": {"encoder_spec": {"name": "swinir"}},
+            "sd": {"imnet.layers.0.weight": torch.zeros(2, 2)},
+        },
+        {"name": "liif", "args": {"encoder_spec": {"name": "edsr-baseline", "args": {"res_scale": 0.1}}}, "sd": {}},
+    ],
+)
+def test_malformed_files_are_refused(tmp_path, spec):
+    torch.save({"model": spec}, tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=r"x.pth"):
+        srlib.load(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize("encoder", ["edsr-baseline", "rdn"])
@@ -135,7 +252,8 @@ def test_either_name_of_the_final_diinn_finds_its_file(no_data):
     (no_data / "weights").mkdir()
     body, decoder = RDN(), DIINN(64)
     lightning(no_data / "weights" / "rdn-diinn.ckpt", body, decoder, mode=3)
-    assert srlib.load("rdn-diinn").name == "rdn-diinn" and srlib.load("rdn-diinn-f").name == "rdn-diinn-f"
+    assert srlib.load("rdn-diinn").name == "rdn-diinn"
+    assert srlib.load("rdn-diinn-f").name == "rdn-diinn-f"
 
 
 def test_other_models_and_encoders_are_named(tmp_path):
