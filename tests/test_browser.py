@@ -94,7 +94,7 @@ def test_dragging_the_slider_changes_the_pictures(lab, page):
 
 
 def test_dragging_the_seed_draws_another_picture(lab, page):
-    run_all(page, lab, "idm_slider")
+    run_all(page, lab, "idm/slider")
     picture = page.locator("img.sr-image")
     picture.wait_for(timeout=60_000)
     before = picture.get_attribute("src")
@@ -108,14 +108,14 @@ def test_dragging_the_seed_draws_another_picture(lab, page):
 @pytest.mark.parametrize(
     "notebook",
     [
-        "idm_scales",
-        "idm_16x",
-        "idm_sampling",
-        "idm_scaling_factor",
+        "idm/scales",
+        "idm/x16",
+        "idm/sampling",
+        "idm/scaling_factor",
         "quickstart",
-        "diif_table4",
-        "diif_figure7",
-        "diinn_figure4",
+        "diif/table4",
+        "diif/figure7",
+        "diinn/figure4",
         "claims",
     ],
 )
@@ -124,4 +124,4 @@ def test_a_notebook_runs_without_an_error(lab, page, notebook):
     page.get_by_text("Expected, measured, gap").last.scroll_into_view_if_needed()
     assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{notebook}.png")
+        page.screenshot(path=f"{folder}/{notebook.replace('/', '_')}.png")
