@@ -15,7 +15,9 @@ def test_embedded_images_need_no_download():
     assert len(pictures) == 9
     for picture in pictures:
         image = picture.read()
-        assert image.dtype == np.uint8 and image.shape[2] == 3 and image.flags.c_contiguous
+        assert image.dtype == np.uint8
+        assert image.shape[2] == 3
+        assert image.flags.c_contiguous
 
 
 def test_any_folder_is_a_data_set(tmp_path, rgb):
@@ -51,7 +53,9 @@ def test_offline_download_says_what_to_do(no_data, monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", offline)
     with pytest.raises(data.MissingDataset, match="could not download Set5.*Check the connection"):
         data.fetch("Set5")
-    assert data.main(["Set5"]) == 1 and data.main(["Set6"]) == 1 and data.main([]) == 0
+    assert data.main(["Set5"]) == 1
+    assert data.main(["Set6"]) == 1
+    assert data.main([]) == 0
 
 
 def archive(tmp_path, rgb):
@@ -84,7 +88,8 @@ def test_fetch_checks_unpacks_and_keeps_what_is_there(no_data, tmp_path, rgb, mo
     monkeypatch.setitem(data.DATASETS, "Set5", data.Dataset("benchmark/Set5/HR", 1, "", "file:///benchmark.tar", known))
     mine = no_data / "benchmark" / "Mine"
     mine.mkdir(parents=True)
-    assert data.fetch("Set5") == no_data / "benchmark/Set5/HR" and mine.is_dir()
+    assert data.fetch("Set5") == no_data / "benchmark/Set5/HR"
+    assert mine.is_dir()
     assert np.array_equal(data.pictures("Set5")[0].read(), rgb)
     assert data.at_hand(["Set5", "Set14", "embedded"]) == ["Set5", "embedded"]
 
@@ -95,7 +100,8 @@ def test_provided_lr_is_found(set5):
     folder = set5.parent / "LR_bicubic" / "X2"
     folder.mkdir(parents=True)
     Image.fromarray(lr).save(folder / "ax2.png")
-    assert data.provided_lr("Set5", "a", 2).shape == lr.shape and data.provided_lr("Set5", "a", 2.5) is None
+    assert data.provided_lr("Set5", "a", 2).shape == lr.shape
+    assert data.provided_lr("Set5", "a", 2.5) is None
 
 
 # sha256 of matlab(astronaut[:507, :509], size), of the implementation that gave the same bytes as 57 of 57 LR files that

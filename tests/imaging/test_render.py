@@ -13,7 +13,8 @@ from srlib.models import Sampling
 def test_views_show_one_photograph_at_every_size():
     photograph = data.embedded("chelsea")[:160, :120]
     lr, truth = render.views(photograph, 16, [2.0, 3.7, 10.0])
-    assert lr.shape == (1, 3, 16, 12) and {s: tuple(t.shape[-2:]) for s, t in truth.items()} == {
+    assert lr.shape == (1, 3, 16, 12)
+    assert {s: tuple(t.shape[-2:]) for s, t in truth.items()} == {
         2: (32, 24),
         3.7: (59, 44),
         10: (160, 120),
@@ -23,7 +24,8 @@ def test_views_show_one_photograph_at_every_size():
     with pytest.raises(ValueError, match="160 rows are too few for 16 rows at ×11"):
         render.views(photograph, 16, [2.0, 11.0])
     large = render.squares(lr, (32, 24))
-    assert (large[::2, ::2] == to_uint8(lr)).all() and (large[::2] == large[1::2]).all()
+    assert (large[::2, ::2] == to_uint8(lr)).all()
+    assert (large[::2] == large[1::2]).all()
 
 
 def test_any_model_renders_any_size():
@@ -32,7 +34,8 @@ def test_any_model_renders_any_size():
     assert regression.render(lr, (9, 8)).shape == fixed.render(lr, (9, 8)).shape == (1, 3, 9, 8)
     assert torch.equal(fixed.render(lr, (12, 10)), fixed(lr, (12, 10)).clamp(0, 1))
     a, b, c = (diffusion.render(lr, (9, 8), Sampling(steps=2, seed=seed)) for seed in (0, 0, 1))
-    assert torch.equal(a, b) and not torch.equal(a, c)
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
 
 
 def test_an_animation_shows_every_frame(tmp_path):

@@ -324,7 +324,8 @@ def test_seed_repeats_and_leaves_the_global_generator_alone():
     )
     assert torch.equal(torch.get_rng_state(), state)
     weights = [torch.cat([p.flatten() for p in m.parameters()]) for m in (a, b, c)]
-    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
 
 
 @pytest.mark.parametrize("name, near", [("compact-dif", "compact-diif"), ("edsr-baselin-liif", "edsr-baseline-liif")])

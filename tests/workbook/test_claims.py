@@ -13,9 +13,8 @@ def test_checks():
     assert [verdict(measured=m) for m in (1.05, 1.2, 0.8, None, float("nan"))] == [
         "confirmed", "not confirmed", "not confirmed", "not measured", "not measured",
     ]  # fmt: skip
-    assert (
-        verdict(measured=9.0, at_least=True) == "confirmed" and verdict(measured=0.5, at_least=True) == "not confirmed"
-    )
+    assert verdict(measured=9.0, at_least=True) == "confirmed"
+    assert verdict(measured=0.5, at_least=True) == "not confirmed"
 
 
 def test_a_comparison_says_what_was_compared():
@@ -30,12 +29,16 @@ def test_a_comparison_says_what_was_compared():
     printed = pd.Series([0.05, 0.3], index)
     line = claims.compare(scores, "compact-diif", "compact-liif", "better", paper="P", printed=printed)
     assert line["claim"] == "better: compact-diif less compact-liif, mean over Set5, B100 ×2 (paper, Set5 ×2: +0.05)"
-    assert line["verdict"] == "confirmed" and float(line["measured"]) == pytest.approx(0) and line["paper"] == "P"
+    assert line["verdict"] == "confirmed"
+    assert float(line["measured"]) == pytest.approx(0)
+    assert line["paper"] == "P"
     some = claims.compare(
         scores[scores["dataset"] == "B100"], "compact-diif", "compact-liif", printed=printed, limit=1, paper="P"
     )
-    assert some["verdict"] == "not confirmed" and some["paper"] == ""  # part of a set confirms no paper
-    assert "first 1 images" in some["claim"] and "(paper, Set5, Urban100 ×2: +0.17)" in some["claim"]
+    assert some["verdict"] == "not confirmed"
+    assert some["paper"] == ""
+    assert "first 1 images" in some["claim"]
+    assert "(paper, Set5, Urban100 ×2: +0.17)" in some["claim"]
     cause = lambda scores, **k: claims.compare(scores, "compact-diif", "compact-lte", **k)["likely cause"]  # noqa: E731
     assert cause(scores, needs={"compact-lte": "train it"}) == "train it"
     assert cause(scores, needs={"Set14": "fetch it"}) == "needs compact-lte among the models"
