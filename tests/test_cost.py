@@ -47,15 +47,37 @@ def test_parts_of_the_macs_add_up():
         cost.count_macs(model, (4, 5), (9, 11), part="head")
 
 
-def test_time_and_memory_are_measured():
-    model = tiny("diif").requires_grad_(False)
-    timing = cost.time_forward(model, (8, 8), (16, 16), 3)
+def test_a_time_is_a_positive_number():
+    timing = cost.time_forward(tiny("diif").requires_grad_(False), (8, 8), (16, 16), 3)
     assert timing.median > 0
     assert timing.spread >= 0
-    assert cost.time_forward(model, (8, 8), (16, 16), 1, literal=True).spread == 0
-    small, large = (cost.peak_memory(model, (16, 16), size) for size in ((32, 32), (2048, 2048)))
-    assert math.isnan(large) or 2048**2 * 12 <= large < 2048**2 * 12 + 1.5e8
-    assert math.isnan(small) or small < large
+
+
+def test_one_time_has_no_spread():
+    assert cost.time_forward(tiny("diif").requires_grad_(False), (8, 8), (16, 16), 1, literal=True).spread == 0
+
+
+@pytest.fixture(scope="module")
+def memory():
+    """Peak memory that a 2048 x 2048 image adds, in units of its own 50 MB."""
+    added = cost.peak_memory(tiny("diif").requires_grad_(False), (16, 16), (2048, 2048))
+    if math.isnan(added):
+        pytest.skip("this system does not tell")
+    return added / (2048**2 * 12)
+
+
+def test_memory_holds_the_result(memory):
+    """Nearly: the system counts pages roughly, and may take some of the libraries' back meanwhile."""
+    assert memory > 0.8
+
+
+def test_memory_holds_little_else(memory):
+    """One layer's activations of all pixels at once would be 5 times the result, the literal path's more."""
+    assert memory < 4
+
+
+def test_memory_of_a_small_image_is_small(memory):
+    assert cost.peak_memory(tiny("diif").requires_grad_(False), (16, 16), (32, 32)) < 2048**2 * 12 / 4
 
 
 def test_bad_requests_are_refused():

@@ -53,9 +53,6 @@ def test_offline_download_says_what_to_do(no_data, monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", offline)
     with pytest.raises(data.MissingDataset, match="could not download Set5.*Check the connection"):
         data.fetch("Set5")
-    assert data.main(["Set5"]) == 1
-    assert data.main(["Set6"]) == 1
-    assert data.main([]) == 0
 
 
 def archive(tmp_path, rgb):
@@ -132,3 +129,10 @@ def test_pil_and_torch_antialiased_are_within_rounding_of_each_other():
     tensor = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     a = resize.antialiased_8bit(tensor, (101, 140))[0].permute(1, 2, 0).mul(255).round().numpy()
     assert np.abs(a - resize.pil(image, (101, 140)).astype(float)).max() <= 2
+
+
+def test_the_list_of_sets_says_what_is_at_hand(set5):
+    table = data.listing().set_index("data set")
+    assert table.loc[["Set5", "Set14", "bsd400"], "state"].tolist() == [
+        "at hand", "can be fetched", "bring your own copy",
+    ]  # fmt: skip

@@ -15,14 +15,20 @@ from pathlib import Path
 import filelock
 import torch
 
+from srlib.util.errors import unknown
+
 
 def choose_device(name: str = "auto") -> torch.device:
-    """ "auto" is the GPU if there is one, else the CPU. ValueError for CUDA where there is none."""
+    """ "auto" is the GPU if there is one, else the CPU. ValueError for no device, and for CUDA where there is none."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if torch.device(name).type == "cuda" and not torch.cuda.is_available():
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise unknown("device", name, ["auto", "cpu", "cuda"]) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is 'cuda' but torch sees no GPU here; use 'auto' or 'cpu'")
-    return torch.device(name)
+    return device
 
 
 def device_name(device: torch.device | str = "cpu") -> str:
