@@ -115,7 +115,9 @@ def fit(
             save_weights(best, file, settings, device, done)
     if interrupted.is_set():
         on = "; the same command goes on" if resume else "; the same command without --restart goes on"
-        raise KeyboardInterrupt(f"stopped at step {done.step} of {settings.end}{on if done.step < settings.end else ''}")
+        raise KeyboardInterrupt(
+            f"stopped at step {done.step} of {settings.end}{on if done.step < settings.end else ''}"
+        )
     return pd.DataFrame(done.log)
 
 
