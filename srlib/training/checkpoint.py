@@ -74,7 +74,7 @@ def read_state(
             "(--restart)"
         )
     try:
-        model.configure(state["config"])
+        model.configure(state.get("config") or state["normalisation"])  # its name in older runs
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         if average:

@@ -114,8 +114,10 @@ def fit(
         if done.step == settings.end:
             save_weights(best, file, settings, device, done)
     if interrupted.is_set():
-        on = "; the same command goes on" if done.step < settings.end else ""
-        raise KeyboardInterrupt(f"stopped at step {done.step} of {settings.end}{on}")
+        on = "; the same command goes on" if resume else "; the same command without --restart goes on"
+        raise KeyboardInterrupt(
+            f"stopped at step {done.step} of {settings.end}{on if done.step < settings.end else ''}"
+        )
     return pd.DataFrame(done.log)
 
 
