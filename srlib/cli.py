@@ -56,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
             complain(error)
             return 2
         except KeyboardInterrupt as error:
-            complain(f"stopped: {error}" if str(error) else "stopped")
+            complain(str(error) or "stopped")
             return 130
         except (*FAILURES, Failed) as error:
             complain(error if str(error) else type(error).__name__)

@@ -113,6 +113,7 @@ DIFFUSION: dict[str, DiffusionRecord] = {
 }
 
 OTHER_COLOURS = ("#4e79a7", "#b07aa1", "#9c755f", "#76b7b2", "#edc948", "#8a8a00")  # of models that are in no record
+given_colours: dict[str, str] = {}  # which of them each name has got, in the order in which they were asked for
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,10 @@ class ModelName:
 
     @property
     def colour(self) -> str:
-        """Its colour in every figure; an unknown name always gets the same of a few others."""
+        """Its colour in every figure; an unknown name gets the next one of a few others, and keeps it."""
         if self.record is None:
-            return OTHER_COLOURS[sum(self.decoder.encode()) % len(OTHER_COLOURS)]
+            following = OTHER_COLOURS[len(given_colours) % len(OTHER_COLOURS)]
+            return given_colours.setdefault(self.decoder, following)
         return self.record.colour
 
     @property
