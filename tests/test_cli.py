@@ -186,7 +186,7 @@ ENDS = [
     (MemoryError(), 1, "srlib: MemoryError\n"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory\nat x"), 1, "srlib: not enough memory: Default"),
     (KeyboardInterrupt(), 130, "srlib: stopped\n"),
-    (KeyboardInterrupt("saved at step 7"), 130, "srlib: stopped: saved at step 7\n"),
+    (KeyboardInterrupt("saved at step 7"), 130, "srlib: saved at step 7\n"),
 ]
 
 

@@ -337,7 +337,7 @@ def test_unknown_names_list_the_nearest(name, near):
 
 def test_every_name_is_listed():
     table = srlib.available()
-    assert list(table.columns) == ["model", "encoder", "decoder", "parameters", "weights"]
+    assert list(table.columns) == ["model", "encoder", "decoder", "parameters", "weights", "where"]
     assert {"bicubic", "compact-liif", "rdn-diif-c2f5", "rdn-diinn-a", "edsr-baseline-x3"} <= set(table["model"])
     assert set(table[table["weights"]]["model"]) >= {"bicubic", "compact-liif", "compact-diif"}
 
