@@ -1,11 +1,14 @@
 """The README says what is so: its commands, its links, its numbers."""
 
 import re
+import shlex
 
 import pandas as pd
 import pytest
+import torch
 from prose import REFERENCE, numbers, paragraphs, printed, read
 
+from srlib import cli
 from srlib.models import ModelName
 from srlib.util import paths
 from srlib.workbook import plan
@@ -33,6 +36,27 @@ def test_every_make_command_exists(target):
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 
 
+COMMANDS = {
+    line.partition("  #")[0]
+    for page in (*PAGES, paths.ROOT / "CHANGELOG.md")
+    for block in [
+        *re.findall(r"^```\n(.*?)^```", page.read_text(), re.M | re.S),
+        *re.findall(r"`(srlib [a-z]+ .*?)`", page.read_text()),
+    ]
+    for line in block.splitlines()
+    if line.startswith("srlib ")
+}
+
+
+@pytest.mark.parametrize("line", sorted(COMMANDS))
+def test_every_command_is_understood(line):
+    """The names of commands and options, and the kinds of their values; nothing is run."""
+    command, bound, _ = cli.app.parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
+    assert callable(command)
+    for word in bound.arguments.get("parameters") or []:
+        cli.pair(word)
+
+
 @pytest.mark.parametrize(
     "page, link", [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)]+)\)", page.read_text())]
 )  # fmt: skip
@@ -52,6 +76,14 @@ def test_every_link_of_the_tree_is_there():
     ]
     roots = (paths.ROOT, paths.ROOT / "srlib")
     assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_its_python_runs(set5, rgb):
+    (code,) = re.findall(r"^```python\n(.*?)^```", SECTIONS["Enlarge a picture"], re.MULTILINE | re.DOTALL)
+    names = {"image": rgb, "lr": torch.rand(1, 3, 8, 8), "H": 20, "W": 24}
+    exec(code, names)
+    assert names["bigger"].shape == (63, 85, 3)
+    assert names["sr"].shape == (1, 3, 20, 24)
 
 
 def test_the_headline_table_is_the_reference_run():

@@ -1,14 +1,18 @@
 """README's "Add a decoder", carried out: its own example, and a decoder with a fast path that is written here."""
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 from conftest import tiny
 
-from srlib import training, workbook
+from srlib import cli, workbook
 from srlib.evaluate import mean_scores
 from srlib.models import DECODERS, build
 from srlib.models.catalogue import DecoderRecord
@@ -17,7 +21,7 @@ from srlib.util import paths
 README = (paths.ROOT / "README.md").read_text()
 RECIPE = re.search(r"^## Add a decoder\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)[1]
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", RECIPE, re.DOTALL)
-(RECORD,) = re.findall(r"`\"nearest\": (DecoderRecord\(.*?\))`", RECIPE)
+(RECORD,) = re.findall(r"`\"nearest\": (DecoderRecord\(.*?\)),`", RECIPE)
 TRAIN, RUN = (shlex.split(line) for line in re.findall(r"^srlib (.*)$", RECIPE, re.MULTILINE))
 
 # The same decoder; the code's share of the first layer is made once a code, not once a pixel.
@@ -111,20 +115,49 @@ def test_it_exists_on_every_encoder(nearest, encoder):
         assert isinstance(build(f"{encoder}-nearest").decoder, nearest)
 
 
-def test_it_is_trained_and_has_its_row_in_a_table(nearest, set5, monkeypatch):
-    """README's two commands, with a smaller run and fewer images."""
-    command, model, *options = TRAIN
-    said = dict(zip(options[::2], options[1::2], strict=True))
-    assert (command, model, set(said)) == ("train", "compact-nearest", {"--like", "--steps", "--frozen", "--data"})
-    changes = {"steps": 3, "frozen": 2, "data": str(set5), "batch": 1, "patch": 12, "pixels": 100}
-    (file,) = training.train(model, changes, like=said["--like"], progress=False, say=lambda line: None)
-    assert file == paths.RUNS / "compact-nearest" / "compact-nearest.safetensors"
+def smaller(words: list[str], folder: object) -> list[str]:
+    """README's training, in three small steps, on the images of a folder."""
+    said = dict(zip(words[2::2], words[3::2], strict=True))
+    assert set(said) == {"--like", "--steps", "--frozen", "--data"}
+    said |= {"--steps": "3", "--frozen": "2", "--data": str(folder), "--batch": "1", "--patch": "12", "--pixels": "100"}
+    return [*words[:2], *(word for pair in said.items() for word in pair)]
 
-    command, notebook, _, asked = RUN
-    assert (command, notebook) == ("run", "diif/table2")
-    models = eval(asked.removeprefix("models="))
-    assert "compact-nearest" in models
-    book = workbook.open(notebook, "smoke", {"models": models})
-    scores = mean_scores(book.scores())
-    assert set(scores["model"]) == set(models)
-    assert scores["psnr"].gt(5).all()
+
+def test_it_is_trained_and_has_its_row_in_a_table(nearest, set5):
+    """README's two commands, the first with fewer steps, the second without its notebook and on fewer images."""
+    assert cli.main(smaller(TRAIN, set5)) == 0
+    _, notebook, _, asked = RUN
+    book = workbook.open(notebook, "smoke", dict([cli.pair(asked)]))
+    scores = mean_scores(book.scores()).set_index("model")["psnr"]
+    assert set(scores.index) == {"bicubic", "compact-liif", "compact-nearest"}
+    assert scores.between(5, 60).all()
+
+
+@pytest.mark.slow
+def test_three_files_are_touched_in_a_copy_of_the_project(tmp_path, set5):
+    """Step by step, as a stranger would: in a copy of the project, by the commands as README prints them."""
+    for part in ("srlib", "notebooks", "profiles", "data/weights", "tests"):
+        shutil.copytree(paths.ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+
+    def run(*words: str, **environment: str) -> None:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"} | environment
+        done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-4000:]
+
+    (tmp_path / "srlib/models/nearest.py").write_text(EXAMPLE)
+    catalogue = tmp_path / "srlib/models/catalogue.py"
+    text = catalogue.read_text().replace(
+        "\nDECODERS: dict", "\nfrom srlib.models.nearest import Nearest\n\nDECODERS: dict"
+    )
+    catalogue.write_text(text.replace('\n    "liif": ', f'\n    "nearest": {RECORD},\n    "liif": ', 1))
+    (golden,) = re.findall(r"`PYTHONPATH=tests python (\S+)`", RECIPE)
+    run(golden, PYTHONPATH=f"{tmp_path}{os.pathsep}{tmp_path / 'tests'}")
+    changed = [path for path in tmp_path.rglob("*.*") if path.is_file() and before.get(path) != path.read_bytes()]
+    named = {"srlib/models/nearest.py", "srlib/models/catalogue.py", "tests/models/golden.json"}
+    assert {path.relative_to(tmp_path).as_posix() for path in changed} == named
+
+    run("-m", "srlib", *smaller(TRAIN, set5))
+    run("-m", "srlib", *RUN, "-p", "profile=smoke")
+    scores = pd.read_csv(tmp_path / "results" / "interactive" / "diif" / "table2" / "scores.csv")
+    assert "compact-nearest" in set(scores["model"])
