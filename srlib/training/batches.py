@@ -34,7 +34,7 @@ class Images:
                     f"{picture.name} has {image.shape[0]} x {image.shape[1]} pixels; patch {settings.patch} at scale "
                     f"{settings.scales[1]:g} needs {need} on each side"
                 )
-            self.tensors.append(torch.from_numpy(image).permute(2, 0, 1).contiguous().to(device))
+            self.tensors.append(torch.tensor(image).permute(2, 0, 1).contiguous().to(device))
 
     def crops(self, settings: Settings, size: int, g: torch.Generator) -> Tensor:
         """A batch of random crops (B, 3, size, size) in [0, 1], flipped and transposed at random."""
