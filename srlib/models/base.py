@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from srlib.imaging import metrics, resize
 from srlib.models.geometry import Grid, bands, tiles
 from srlib.models.layers import check_images
+from srlib.util import fastest
 from srlib.util.sizes import Size, check_size
+from srlib.util.threads import side_by_side
 
 # Output pixels decoded at a time. Reference path: as a plain vectorised implementation works, very many at once, yet in less
 # than 1 GB. UNBOUNDED: all of them.
@@ -36,14 +38,19 @@ class Decoder(nn.Module):
     """Latent codes -> RGB at any output pixel. A subclass is one paper's decoder; its class attributes say what it needs.
 
     scales: the only ones that it makes, or None for any. needs_image: the features carry the normalised LR image as three more
-    channels. reach: how many codes around a pixel's own it touches. queries: output pixels at a time that suit it on a CPU
-    (4096 keep the activations in the cores' cache; 8192 are a fifth slower).
+    channels. reach: how many codes around a pixel's own it touches. width: of its hidden layers, and vectors: how many of them
+    an output pixel holds at once; from both follows how many pixels suit a core's cache.
     """
 
     scales: tuple[int, ...] | None = None
     needs_image: bool = False
     reach: int = 4
-    queries: int = 4096
+    width: int = 256
+    vectors: int = 1
+
+    def queries(self) -> int:
+        """Output pixels at a time that suit it on a CPU."""
+        return fastest.block(self.width) // self.vectors
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The paper's equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
@@ -176,7 +183,7 @@ class Model(SRModel):
 
     @property
     def cpu_queries(self) -> int:
-        return self.decoder.queries
+        return self.decoder.queries()
 
     def forward(self, lr: Tensor, size: Size) -> Tensor:
         """lr (B, 3, h, w) in [0, 1] -> (B, 3, H, W) for size = (H, W); not clamped."""
@@ -202,16 +209,19 @@ class Model(SRModel):
         literal: bool = False,
         rows: Tensor | None = None,
         queries: int | None = None,
+        threads: int | None = None,
     ) -> Tensor:
         """features (B, C, h, w) from `encode` -> (B, 3, H, W), not clamped; any size, decoded in bands of rows.
 
         literal: follow the paper's equations one by one (the slow reference); otherwise the fast exact path.
         rows: int64 indices of the output rows wanted, (R,); then the result is (B, 3, R, W).
         queries: output pixels to decode at a time; by default what suits the path and the device.
+        threads: bands decoded side by side on a CPU; by default $SRLIB_THREADS, else as many as torch uses. The result has the
+        same bits for any number.
         """
         grid = Grid(tuple(features.shape[-2:]), check_size(size))
         rows = torch.arange(grid.size[0]) if rows is None else rows
-        made = self.decode_bands(features, grid, rows, literal=literal, queries=queries)
+        made = self.decode_bands(features, grid, rows, literal=literal, queries=queries, threads=threads)
         if (queries or self.band_queries(features, literal)) >= UNBOUNDED:
             return next(made)[1]
         out = features.new_empty(features.shape[0], 3, len(rows), grid.size[1])
@@ -220,14 +230,30 @@ class Model(SRModel):
         return out
 
     def decode_bands(
-        self, features: Tensor, grid: Grid, rows: Tensor, *, literal: bool = False, queries: int | None = None
+        self,
+        features: Tensor,
+        grid: Grid,
+        rows: Tensor,
+        *,
+        literal: bool = False,
+        queries: int | None = None,
+        threads: int | None = None,
     ) -> Iterator[tuple[int, Tensor]]:
-        """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, columns)), bounded in memory."""
+        """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, columns)), bounded in memory.
+
+        On a CPU the fast path's bands are worked on side by side, each by one thread.
+        """
         decode_rows = (self.decoder.reference if literal else self.decoder.fast)(features, grid)
         rows = rows.cpu()
-        queries = (queries or self.band_queries(features, literal)) // features.shape[0]
-        for first, end in bands(len(rows), grid.width, queries):
-            yield first, decode_rows(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean
+        queries = queries or self.band_queries(features, literal)
+
+        def band(part: tuple[int, int]) -> tuple[int, Tensor]:
+            first, end = part
+            return first, decode_rows(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean
+
+        parts = bands(len(rows), grid.width, queries // features.shape[0])
+        alone = literal or queries >= UNBOUNDED or features.device.type != "cpu"
+        yield from map(band, parts) if alone else side_by_side(band, parts, threads)
 
     def band_queries(self, features: Tensor, literal: bool) -> int:
         """How many output pixels to decode at a time. With a graph, or without data (meta), bands would save nothing."""
@@ -236,7 +262,7 @@ class Model(SRModel):
             return UNBOUNDED
         if literal:
             return REFERENCE_QUERIES
-        return self.decoder.queries if features.device.type == "cpu" else GPU_QUERIES
+        return self.decoder.queries() if features.device.type == "cpu" else GPU_QUERIES
 
     @torch.inference_mode()
     def render(self, lr: Tensor, size: Size, sampling: Sampling = Sampling()) -> Tensor:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid, bands, group_starts, nearest_code, relative, shown_cell
-from srlib.models.layers import gather, hidden, linears, mlp, product, unfold, unfolded_linear
+from srlib.models.layers import Columns, gather, hidden, linears, mlp, product, unfold, unfolded_linear
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ def axes(features: Tensor, grid: Grid, slicing: str = "linear") -> tuple[Axis, A
 
 
 def reference_rows(
-    slice_vectors: Callable[[Tensor], list[Tensor]], rows: Axis, columns: Axis, sides: Sequence[int], fine: nn.Module
+    slice_vectors: Callable[[Tensor], Tensor], rows: Axis, columns: Axis, sides: Sequence[int], fine: nn.Module
 ) -> Rows:
-    """Slice ensemble and fine stage, pixel by pixel. slice_vectors(k) are those of the vertices, each (B, R, w, hidden)."""
+    """Slice ensemble and fine stage, pixel by pixel. slice_vectors(k): (B, R, vertices, w, hidden)."""
 
     def decode_rows(k: Tensor) -> Tensor:
         query = torch.stack(torch.meshgrid(rows.query[k], columns.query, indexing="ij"), dim=-1)  # (R, W, 2)
-        vectors = [z.index_select(2, columns.slice) for z in slice_vectors(k)]
+        vectors = [z.index_select(2, columns.slice) for z in slice_vectors(k).unbind(2)]
         if len(vectors) > 1:  # Eq 11: areas of the rectangles to the diagonally opposite vertices
             vertices = [(y, x) for y in sides for x in sides]
             areas = [((query[..., 0] + y) * (query[..., 1] + x)).abs() + 1e-9 for y, x in vertices]
@@ -98,14 +98,9 @@ def reference_rows(
 
 
 def fast_rows(
-    slice_vectors: Callable[[Tensor], list[Tensor]],
-    rows: Axis,
-    columns: Axis,
-    fine: nn.Sequential,
-    *,
-    joined: bool = False,
+    slice_vectors: Callable[[Tensor], Tensor], rows: Axis, columns: Axis, fine: nn.Sequential, *, joined: bool = False
 ) -> Rows:
-    """Slice ensemble and fine stage, less work.
+    """Slice ensemble and fine stage, less work. slice_vectors(k): (B, R, sides, w, sides, hidden), those of the vertices.
 
     - The areas of Eq 11 are products of a row and a column part. In linear order a slice has one row: its four vectors
       become a left and a right one.
@@ -113,28 +108,35 @@ def fast_rows(
       adds (right - left) times its column position. joined: it has been applied to the slice vectors already.
     """
     join, *fine, last = linears(fine)
-    w_slice, (w_row, w_column) = join.weight[:, :-2], join.weight[:, -2:].T
+    w_slice, (w_row, w_column) = join.weight[:, :-2].contiguous(), join.weight[:, -2:].T
     down = (rows.query + 1) / 2  # how far below its upper vertices a pixel lies, 0 to 1
     across = ((columns.query + 1) / 2)[:, None]
+    pixels = Columns(columns.slice)
 
     def decode_rows(k: Tensor) -> Tensor:
         vectors = slice_vectors(k)
-        dtype = vectors[0].dtype
+        dtype = vectors.dtype
+        z = vectors[:, :, 0]
+        if vectors.shape[2] > 1:
+            z = torch.lerp(z, vectors[:, :, 1], down[k, None, None, None].to(dtype))
+        z = z if joined else product(z, w_slice)  # (B, R, w, sides, hidden)
         shift = (join.bias + rows.query[k, None] * w_row)[:, None].to(dtype)  # (R, 1, hidden)
-        if len(vectors) > 1:
-            t = down[k, None, None].to(dtype)
-            left, right = (torch.lerp(vectors[x], vectors[2 + x], t) for x in (0, 1))
-            if not joined:
-                left, right = product(left, w_slice), product(right, w_slice)
+        if z.shape[3] > 1:
+            left, right = z.unbind(3)
             step = (right - left) + 2 * w_column.to(dtype)
-            z = left + (shift - w_column.to(dtype))
-            z = z.index_select(2, columns.slice).addcmul_(step.index_select(2, columns.slice), across.to(dtype))
+            z = pixels(left + (shift - w_column.to(dtype)))
+            z = z.addcmul_(pixels(step), across.to(dtype))
         else:
-            z = vectors[0] if joined else product(vectors[0], w_slice)
-            z = (z + shift).index_select(2, columns.slice).add_((columns.query[:, None] * w_column).to(dtype))
-        return last(hidden(F.relu_(z), fine))
+            z = pixels(z[:, :, :, 0] + shift)
+            z = z.add_((columns.query[:, None] * w_column).to(dtype))
+        return product(hidden(F.relu_(z), fine), last.weight, last.bias)
 
     return decode_rows
+
+
+def edges(rows: Tensor, sides: int) -> Tensor:
+    """Vertices of a row of cells (B, R, w + 1, C), or codes (B, R, w, C) -> of each cell: (B, R, w, sides, C), not copied."""
+    return rows.unfold(2, sides, 1).transpose(-1, -2)
 
 
 class DIIF(Decoder):
@@ -159,6 +161,7 @@ class DIIF(Decoder):
         hold_cell: bool = True,
     ):
         super().__init__()
+        self.width = hidden
         if slicing not in ("linear", "constant"):
             raise ValueError(f"slicing must be 'linear' or 'constant', got {slicing!r}")
         self.slicing, self.ensemble, self.hold_cell = slicing, ensemble, hold_cell
@@ -168,10 +171,8 @@ class DIIF(Decoder):
         self.coarse = mlp(self.code_width + 6, *[hidden] * coarse)
         self.fine = mlp(hidden + 2, *[hidden] * (fine - 1), 3)
 
-    def slice_rows(
-        self, evaluate: Callable[[Tensor], list[Tensor]], rows: Axis, features: Tensor
-    ) -> Callable[[Tensor], list[Tensor]]:
-        """k (R,) output rows -> the slice vectors of their slices, a list of (B, R, w, hidden).
+    def slice_rows(self, evaluate: Callable[[Tensor], Tensor], rows: Axis, features: Tensor) -> Callable[[Tensor], Tensor]:
+        """k (R,) output rows -> the slice vectors of their slices, (B, R, ...).
 
         Linear order: a row of slices per output row, evaluated when asked for. Constant order: slices do not depend on
         the output row, so all are evaluated once, at LR resolution.
@@ -179,11 +180,10 @@ class DIIF(Decoder):
         if self.slicing == "linear":
             return evaluate
         h = features.shape[-2]
-        device = features.device
-        held = torch.arange(h, device=device)
+        held = torch.arange(h, device=features.device)
         parts = [evaluate(held[a:b]) for a, b in bands(h, 4 * features.shape[-1], 8192)]
-        vectors = [torch.cat(each, dim=1) for each in zip(*parts, strict=True)]
-        return lambda k: [z.index_select(1, rows.slice[k]) for z in vectors]
+        vectors = torch.cat(parts, dim=1)
+        return lambda k: vectors.index_select(1, rows.slice[k])
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
@@ -191,7 +191,7 @@ class DIIF(Decoder):
         codes = unfold(features, self.kernel)  # Eq 12, codes[i, j] top-left of code (i, j); w/o se: the 3x3 of LIIF
         cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=features.dtype, device=features.device)
 
-        def evaluate(s: Tensor) -> list[Tensor]:  # Eqs 8, 11: the coarse stage for each vertex of rows s of slices
+        def evaluate(s: Tensor) -> Tensor:  # Eqs 8, 11: the coarse stage for each vertex of rows s of slices
             vectors = []
             for y in self.sides:
                 for x in self.sides:
@@ -200,7 +200,7 @@ class DIIF(Decoder):
                     ends = (rows.first[s] - y, columns.first - x), (rows.last[s] - y, columns.last - x)
                     ends = [torch.stack(torch.meshgrid(*end, indexing="ij"), dim=-1).expand(*shape, 2) for end in ends]
                     vectors.append(F.relu(self.coarse(torch.cat([code, cell.expand(*shape, 2), *ends], dim=-1))))
-            return vectors
+            return torch.stack(vectors, dim=2)
 
         return reference_rows(self.slice_rows(evaluate, rows, features), rows, columns, self.sides, self.fine)
 
@@ -213,8 +213,8 @@ class DIIF(Decoder):
         """
         rows, columns = axes(features, grid, self.slicing)
         first, *coarse = linears(self.coarse)
-        w_slice = self.fine[0].weight[:, :-2]
-        n, width = self.code_width, features.shape[-1]
+        w_slice = self.fine[0].weight[:, :-2].contiguous()
+        n, count = self.code_width, len(self.sides)
 
         cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=first.bias.dtype, device=features.device)
         codes = unfolded_linear(
@@ -222,23 +222,19 @@ class DIIF(Decoder):
         )
         dtype = codes.dtype
         w_first, w_last = first.weight[:, n + 2 : n + 4].T, first.weight[:, n + 4 :].T  # (row and column, hidden)
-        at_row, at_column = (
-            (a.first[:, None] * w_first[i] + a.last[:, None] * w_last[i]).to(dtype)
+        sides = torch.tensor(self.sides, dtype=w_first.dtype, device=features.device)[:, None]
+        at_row, at_column = (  # (slices, sides, hidden): coordinates relative to the vertex on each side
+            ((a.first[:, None, None] - sides) * w_first[i] + (a.last[:, None, None] - sides) * w_last[i]).to(dtype)
             for i, a in enumerate((rows, columns))
         )
-        shift_row, shift_column = ((w_first[i] + w_last[i]).to(dtype) for i in (0, 1))  # of moving to the vertex
+        below = torch.arange(count, device=features.device)  # vertices' rows, from a code's own
         early = self.slicing == "constant"  # where the first fine layer meets the slice vectors
 
-        def evaluate(s: Tensor) -> list[Tensor]:
-            vectors = []
-            for y in self.sides:
-                row = codes.index_select(1, rows.code[s] + (y > 0)) + (at_row[s] - y * shift_row)[:, None]
-                for x in self.sides:
-                    edge = int(x > 0)
-                    z = row[:, :, edge : edge + width] + (at_column - x * shift_column)
-                    z = hidden(F.relu_(z), coarse)
-                    vectors.append(product(z, w_slice) if early else z)
-            return vectors
+        def evaluate(s: Tensor) -> Tensor:
+            at = codes.index_select(1, (rows.code[s, None] + below).flatten()) + at_row[s].flatten(0, 1)[:, None]
+            z = F.relu_(edges(at, count) + at_column)  # (B, R * sides, w, sides, hidden)
+            z = hidden(z, coarse)
+            return (product(z, w_slice) if early else z).unflatten(1, (-1, count))
 
         slice_vectors = self.slice_rows(evaluate, rows, features)
         return fast_rows(slice_vectors, rows, columns, self.fine, joined=early)

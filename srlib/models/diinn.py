@@ -16,6 +16,7 @@ Table 5's variants: what follows from layer to layer in the modulation branch, m
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid, relative
-from srlib.models.layers import gather, product, unfold, unfolded_linear
+from srlib.models.layers import Columns, gather, product, unfold, unfolded_linear
 
 LAYERS = 4
 PHASES = 4096  # up to so many distinct pairs of relative coordinates are kept in a table
@@ -47,7 +48,7 @@ class DIINN(Decoder):
         super().__init__()
         if modulation not in ("m", "mz", "sz"):
             raise ValueError(f"modulation must be 'm', 'mz' or 'sz', got {modulation!r}")
-        self.inputs, self.positional, self.hidden = modulation, positional, hidden
+        self.inputs, self.positional, self.hidden, self.width = modulation, positional, hidden, hidden
         self.code_width = width = channels * 9
         later = hidden + (0 if modulation == "m" else width)
         self.initial = nn.Linear(3, width) if positional else None
@@ -72,10 +73,14 @@ class DIINN(Decoder):
             result.append(((code[part] - start).to(device), place[part].to(device)))
         return tuple(result)
 
+    def area(self, grid: Grid) -> float:
+        """(h w) / (H W), the third component of p."""
+        return grid.lr[0] * grid.lr[1] / (grid.size[0] * grid.size[1])
+
     def position(self, row: Tensor, column: Tensor, grid: Grid) -> Tensor:
         """p: (R,) and (W,) relative coordinates -> (R, W, 3)."""
         pair = torch.stack(torch.meshgrid(row, column, indexing="ij"), dim=-1).to(self.last.weight.dtype)
-        return F.pad(pair, (0, 1), value=grid.lr[0] * grid.lr[1] / (grid.size[0] * grid.size[1]))
+        return F.pad(pair, (0, 1), value=self.area(grid))
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
@@ -103,7 +108,7 @@ class DIINN(Decoder):
 
         - Every modulation layer is linear in z. Its content term w_i z + b_i is a 3x3 convolution at LR resolution, once;
           without s among its inputs (m, [m z]) the whole modulation branch lives there.
-        - What follows from s, for both branches, is one matrix product of twice the width.
+        - w'_0 p is the sum of a part of the row and a part of the column, and its sine follows from theirs.
         - With mixed inputs z differs from pixel to pixel; then the four content terms are one product, and what depends
           on the position alone is computed once for each distinct pair of relative coordinates.
         """
@@ -113,34 +118,40 @@ class DIINN(Decoder):
         w_content = [layer.weight[:, -n:] for layer in modulation] if self.inputs != "m" else [modulation[0].weight]
         w_content, bias = torch.cat(w_content), torch.cat([layer.bias for layer in modulation])
         bias, later_bias = bias[: len(w_content)], bias[len(w_content) :]
+        w_of_s = [layer.weight[:, :h].contiguous() for layer in modulation]
 
         def chain(content: Tensor) -> Tensor:  # (..., content terms) -> all m_i, where they follow from content alone
             terms = content.split(h, dim=-1) if self.inputs == "mz" else [content, *later_bias.split(h)]
             ms = [F.relu(terms[0])]
             for layer, term in zip(modulation[1:], terms[1:], strict=True):
-                ms.append(F.relu_(product(ms[-1], layer.weight[:, :h]) + term))
+                ms.append(F.relu_(product(ms[-1], layer.weight[:, :h].contiguous()) + term))
             return torch.cat(ms, dim=-1)
 
-        def synthesise(content: Tensor, first: Tensor) -> Tensor:
-            """content: m_i of all layers, or for [s z] the content terms; first: sin(w'_0 p + b'_0)."""
-            terms = content.split(h, dim=-1)
-            s = (F.relu(terms[0]) if self.inputs == "sz" else terms[0]) * first
+        def synthesise(terms: Callable[[int], Tensor], first: Tensor) -> Tensor:
+            """terms(i): m_i, or for [s z] the content term of m_i, (B, R, W, h); first: sin(w'_0 p + b'_0)."""
+            s = (F.relu(terms(0)) if self.inputs == "sz" else terms(0)) * first
             for i in range(1, LAYERS):
                 if self.inputs == "sz":
-                    both = torch.cat([modulation[i].weight[:, :h], synthesis[i].weight])
-                    m, t = product(s, both).split(h, dim=-1)
-                    s = F.relu_(m + terms[i]) * torch.sin_(t + synthesis[i].bias)
+                    m = F.relu_(product(s, w_of_s[i]) + terms(i))
                 else:
-                    s = terms[i] * torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias))
-            return self.last(s)
+                    m = terms(i)
+                s = m * torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias))
+            return product(s, self.last.weight, self.last.bias)
 
         if self.initial is None:
             content = unfolded_linear(features, w_content, bias, 3)
             content = content if self.inputs == "sz" else chain(content)
+            content = [term.contiguous() for term in content.split(h, dim=-1)]
+            w_row, w_column, w_area = synthesis[0].weight.T
+            a = row[:, None] * w_row + w_area * self.area(grid) + synthesis[0].bias
+            sin_a, cos_a = torch.sin(a)[:, None], torch.cos(a)[:, None]  # (out, 1, hidden)
+            b = column[:, None] * w_column
+            sin_b, cos_b = torch.sin(b), torch.cos(b)  # (W, hidden)
+            pixels = Columns(columns)
 
             def decode_rows(k: Tensor) -> Tensor:
-                first = torch.sin_(synthesis[0](self.position(row[k], column, grid)))
-                return synthesise(gather(content, rows[k], columns), first)
+                first = torch.addcmul(sin_a[k] * cos_b, cos_a[k], sin_b)  # the sine of a sum
+                return synthesise(lambda i: pixels(content[i].index_select(1, rows[k])), first)
 
             return decode_rows
 
@@ -159,6 +170,7 @@ class DIINN(Decoder):
         def decode_mixed_rows(k: Tensor) -> Tensor:
             p, first = (t[row_phase[k]][:, column_phase] for t in tables) if few else mixed(row[k], column)
             content = product(gather(codes, rows[k], columns) * p, w_content, bias)
-            return synthesise(content if self.inputs == "sz" else chain(content), first)
+            terms = (content if self.inputs == "sz" else chain(content)).split(h, dim=-1)
+            return synthesise(terms.__getitem__, first)
 
         return decode_mixed_rows

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.models.base import Decoder, Rows
-from srlib.models.diif import axes, fast_rows, reference_rows
+from srlib.models.diif import axes, edges, fast_rows, reference_rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import Grid, shown_cell
 from srlib.models.layers import bilinear, gather, hidden, linears, mlp, unfold
@@ -38,7 +38,7 @@ class DLTE(Decoder):
 
     def __init__(self, channels: int, hidden: int = 256, *, hold_cell: bool = True):
         super().__init__()
-        self.hold_cell = hold_cell
+        self.width, self.hold_cell = hidden, hold_cell
         self.coef, self.freq = conv3x3(channels, hidden // 4), conv3x3(channels, hidden // 4)
         self.phase = nn.Linear(2, hidden // 2, bias=False)
         self.coarse = mlp(hidden, hidden, hidden)
@@ -58,7 +58,7 @@ class DLTE(Decoder):
         rows, columns = axes(features, grid)
         skip = bilinear(image, grid)
 
-        def evaluate(k: Tensor) -> list[Tensor]:  # one slice per output row and code
+        def evaluate(k: Tensor) -> Tensor:  # one slice per output row and code
             vectors = []
             for y in SIDES:
                 for x in SIDES:
@@ -70,7 +70,7 @@ class DLTE(Decoder):
                     inner = inner + self.phase(cell.expand(*inner.shape[:-1], 2))
                     h = amplitude * torch.cat([torch.cos(math.pi * inner), torch.sin(math.pi * inner)], dim=-1)
                     vectors.append(F.relu(self.coarse(h)))
-            return vectors
+            return torch.stack(vectors, dim=2)
 
         decode_rows = reference_rows(evaluate, rows, columns, SIDES, self.fine)
         return lambda k: decode_rows(k) + skip(k)
@@ -82,29 +82,25 @@ class DLTE(Decoder):
         """
         coef, freq, cell, image = self.estimate(features, grid)
         rows, columns = axes(features, grid)
-        skip, phase, layers, width = bilinear(image, grid), self.phase(cell), linears(self.coarse), len(columns.code)
-        first, second = coef.chunk(2, dim=-1)
-        f_row, f_column = freq.unbind(dim=-1)
-        ends = columns.first + columns.last
-        across = [
-            math.pi * f_column[:, :, x > 0 : width + (x > 0)] * (ends - 2 * x)[:, None] for x in SIDES
-        ]  # (B, h + 1, w, hidden / 2)
-        across = [(torch.cos(b), torch.sin(b)) for b in across]
+        skip, phase, layers = bilinear(image, grid), math.pi * self.phase(cell), linears(self.coarse)
+        first, second = (half.contiguous() for half in coef.chunk(2, dim=-1))
+        f_row, f_column = (math.pi * f for f in freq.unbind(dim=-1))
+        sides = torch.tensor(SIDES, dtype=phase.dtype, device=features.device)
+        b = edges(f_column, 2) * ((columns.first + columns.last)[:, None] - 2 * sides)[..., None]
+        across = [torch.cat([wave, wave], dim=-1).contiguous() for wave in (torch.cos(b), torch.sin(b))]  # (B, h + 1, w, 2, hidden)
+        below = torch.arange(2, device=features.device)  # vertices' rows, from a code's own
 
-        def evaluate(k: Tensor) -> list[Tensor]:
-            vectors = []
-            for y in SIDES:
-                code = rows.code[k] + (y > 0)
-                a = math.pi * (f_row[:, code] * (rows.first[k] + rows.last[k] - 2 * y)[:, None, None] + phase)
-                cos, sin = torch.cos(a), torch.sin(a)
-                one, two = first[:, code], second[:, code]
-                parts = one * cos, one * sin, two * sin, two * cos  # (B, R, w + 1, hidden / 2) each
-                for x, tables in zip(SIDES, across, strict=True):
-                    cos_b, sin_b = (t.index_select(1, code) for t in tables)
-                    at = [part[:, :, x > 0 : width + (x > 0)] for part in parts]
-                    h = torch.cat([at[0] * cos_b - at[1] * sin_b, at[2] * cos_b + at[3] * sin_b], dim=-1)
-                    vectors.append(hidden(h, layers))
-            return vectors
+        def evaluate(k: Tensor) -> Tensor:
+            code = (rows.code[k, None] + below).flatten()
+            ends = ((rows.first[k] + rows.last[k])[:, None] - 2 * sides).flatten()
+            a = f_row.index_select(1, code) * ends[:, None, None] + phase
+            cos, sin = torch.cos(a), torch.sin(a)
+            one, two = first.index_select(1, code), second.index_select(1, code)
+            of_cos = torch.cat([one * cos, two * sin], dim=-1)  # (B, 2R, w + 1, hidden)
+            of_sin = torch.cat([-one * sin, two * cos], dim=-1)
+            cos, sin = (wave.index_select(1, code) for wave in across)
+            h = torch.addcmul(edges(of_cos, 2) * cos, edges(of_sin, 2), sin)
+            return hidden(h, layers).unflatten(1, (-1, 2))
 
         decode_rows = fast_rows(evaluate, rows, columns, self.fine)
         return lambda k: decode_rows(k) + skip(k)

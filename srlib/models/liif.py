@@ -15,7 +15,7 @@ from torch import Tensor
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid
-from srlib.models.layers import gather, hidden, linears, mlp, unfold, unfolded_linear
+from srlib.models.layers import Columns, gather, hidden, linears, mlp, product, unfold, unfolded_linear
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,41 @@ def opposite_areas(corners: Corners, k: Tensor) -> dict[tuple[int, int], Tensor]
     return {(y, x): areas[-y, -x] / total for y, x in corners}
 
 
+class Around:
+    """The four corners at once. Along rows and along columns there are two sides each (without the ensemble: one), so what is
+    computed for all corners of R output rows has 2R rows and 2W columns, the sides one after the other."""
+
+    def __init__(self, corners: Corners):
+        rows = {y: row for (y, _), (row, _) in corners.items()}.values()
+        columns = {x: column for (_, x), (_, column) in corners.items()}.values()
+        self.row_code, self.row = torch.stack([c.code for c in rows]), torch.stack([c.relative for c in rows])
+        self.column_code = torch.stack([c.code for c in columns])  # (sides, W), as `column`; the rows' (sides, out)
+        self.column = torch.stack([c.relative for c in columns])
+        self.gather = Columns(self.column_code.flatten())
+        totals = [axis.abs().sum(dim=0) for axis in (self.row, self.column)]
+        self.separable = all(bool((total > 0).all()) for total in totals)  # or at some pixel all four areas are 0
+        self.down, self.across = (
+            (axis[0].abs() / total)[:, None] for axis, total in zip((self.row, self.column), totals, strict=True)
+        )
+
+    def ensemble(self, rgb: Tensor, k: Tensor) -> Tensor:
+        """Eq 4 of the corners' answers for output rows k: (B, sides * R, sides * W, 3) -> (B, R, W, 3).
+
+        An area is the product of its sides, so the mean of four is a mean of two along each axis.
+        """
+        sides = len(self.row)
+        if sides == 1:
+            return rgb
+        left, right = rgb.unflatten(2, (2, -1)).unbind(2)
+        if self.separable:
+            upper, lower = torch.lerp(left, right, self.across.to(rgb)).chunk(2, dim=1)
+            return torch.lerp(upper, lower, self.down[k, None].to(rgb))
+        areas = (self.row[:, k, None, None] * self.column).abs() + 1e-9  # (2, R, 2, W)
+        weights = (areas.flip(0, 2) / areas.sum(dim=(0, 2), keepdim=True)).flatten(0, 1)[..., None]
+        upper, lower = (left * weights[:, 0] + right * weights[:, 1]).chunk(2, dim=1)
+        return upper + lower
+
+
 class LIIF(Decoder):
     """The LIIF decoder.
 
@@ -76,10 +111,13 @@ class LIIF(Decoder):
     ensemble, unfold, cell: the paper's ablations (-e, -u, -c) switch them off.
     """
 
+    vectors = 4
+
     def __init__(
         self, channels: int, hidden: int = 256, *, ensemble: bool = True, unfold: bool = True, cell: bool = True
     ):
         super().__init__()
+        self.width = hidden
         self.ensemble, self.unfold, self.cell = ensemble, unfold, cell
         self.kernel = 3 if unfold else 1
         self.code_width = channels * self.kernel**2
@@ -118,22 +156,14 @@ class LIIF(Decoder):
         if self.cell:
             bias = bias + first.weight[:, n + 2 :] @ torch.tensor(grid.cell, dtype=bias.dtype, device=bias.device)
         codes = unfolded_linear(features, first.weight[:, :n], bias, self.kernel)  # (B, h, w, hidden)
-        around = corners(grid, features.device, ensemble=self.ensemble)
-
-        def along(relative: Tensor, weight: Tensor) -> Tensor:  # one vector per row or column, (R or W, hidden)
-            return (relative[:, None] * weight).to(codes.dtype)
-
-        columns = {x: along(column.relative, first.weight[:, n + 1]) for (_, x), (_, column) in around.items()}
+        around = Around(corners(grid, features.device, ensemble=self.ensemble))
+        w_row, w_column = first.weight[:, n], first.weight[:, n + 1]
+        at_row = (around.row[..., None] * w_row).to(codes.dtype)  # (sides, out, hidden)
+        at_column = (around.column[..., None] * w_column).to(codes.dtype).flatten(0, 1)
 
         def decode_rows(k: Tensor) -> Tensor:
-            weights = opposite_areas(around, k)
-            rgb = 0
-            at_row: dict[int, Tensor] = {}
-            for (y, x), (row, column) in around.items():
-                if y not in at_row:
-                    at_row[y] = codes.index_select(1, row.code[k]) + along(row.relative[k], first.weight[:, n])[:, None]
-                z = F.relu_(at_row[y].index_select(2, column.code).add_(columns[x]))
-                rgb = rgb + weights[y, x][..., None] * last(hidden(z, middle))
-            return rgb
+            z = codes.index_select(1, around.row_code[:, k].flatten()) + at_row[:, k].flatten(0, 1)[:, None]
+            z = F.relu_(around.gather(z).add_(at_column))
+            return around.ensemble(product(hidden(z, middle), last.weight, last.bias), k)
 
         return decode_rows

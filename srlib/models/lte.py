@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from srlib.models.base import Decoder, Rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import TRAINED_SCALE, Grid
-from srlib.models.layers import bilinear, gather, hidden, linears, mlp
-from srlib.models.liif import corners, opposite_areas
+from srlib.models.layers import bilinear, gather, hidden, linears, mlp, product
+from srlib.models.liif import Around, corners, opposite_areas
 
 
 class LTE(Decoder):
@@ -33,10 +33,11 @@ class LTE(Decoder):
     """
 
     needs_image = True  # the model appends the normalised LR image to the features
+    vectors = 4
 
     def __init__(self, channels: int, hidden: int = 256, *, hold_cell: bool = True):
         super().__init__()
-        self.hold_cell = hold_cell
+        self.width, self.hold_cell = hidden, hold_cell
         self.coef, self.freq = conv3x3(channels, hidden), conv3x3(channels, hidden)
         self.phase = nn.Linear(2, hidden // 2, bias=False)
         self.mlp = mlp(hidden, *[hidden] * 3, 3)
@@ -78,30 +79,34 @@ class LTE(Decoder):
         the parts in a are computed once per row of a cell, those in b once per column of a cell.
         """
         coef, freq, phase, image = self.estimate(features, grid)
-        around, skip = corners(grid, features.device), bilinear(image, grid)
+        around, skip = Around(corners(grid, features.device)), bilinear(image, grid)
         *layers, last = linears(self.mlp)
-        row_codes = {y: row.code for (y, _), (row, _) in corners(grid, torch.device("cpu")).items()}
+        row_code = Around(corners(grid, torch.device("cpu"))).row_code
+        f_row, f_column = (math.pi * f for f in freq.unbind(dim=-1))
+        distance = around.column.flatten()[:, None]
 
-        @lru_cache(maxsize=16)
-        def along_row(i: int, x: int) -> tuple[Tensor, Tensor]:  # codes' row i: cos b, sin b, each (B, W, hidden / 2)
-            column = around[1, x][1]
-            b = math.pi * freq[:, i, :, :, 1].index_select(1, column.code) * column.relative[:, None]
-            return torch.cos(b), torch.sin(b)
+        @lru_cache(maxsize=8)
+        def along_row(i: int) -> tuple[Tensor, Tensor]:  # codes' row i: cos b twice, sin b twice, each (B, 1, 2W, hidden)
+            b = around.gather(f_column[:, i : i + 1]) * distance
+            return tuple(torch.cat([wave, wave], dim=-1) for wave in (torch.cos(b), torch.sin(b)))
 
         def decode_rows(k: Tensor) -> Tensor:
-            weights, rgb, at_row = opposite_areas(around, k), skip(k), {}
-            for (y, x), (row, column) in around.items():
-                code = row.code[k]
-                if y not in at_row:
-                    a = math.pi * (freq.select(-1, 0)[:, code] * row.relative[k, None, None] + phase)
-                    cos, sin = torch.cos(a), torch.sin(a)
-                    first, second = coef[:, code].chunk(2, dim=-1)
-                    at_row[y] = first * cos, first * sin, second * sin, second * cos  # (B, R, w, hidden / 2) each
-                tables = [along_row(i, x) for i in row_codes[y][k].tolist()]
-                cos, sin = (torch.stack([t[part] for t in tables], dim=1) for part in (0, 1))
-                one, two, three, four = (part.index_select(2, column.code) for part in at_row[y])
-                h = torch.cat([one * cos - two * sin, three * cos + four * sin], dim=-1)
-                rgb = rgb + weights[y, x][..., None] * last(hidden(h, layers))
-            return rgb
+            code = row_code[:, k].flatten()  # (2R,)
+            here = code.to(features.device)
+            a = f_row.index_select(1, here) * around.row[:, k].flatten()[:, None, None] + math.pi * phase
+            cos, sin = torch.cos(a), torch.sin(a)
+            first, second = coef.index_select(1, here).chunk(2, dim=-1)
+            of_cos = around.gather(torch.cat([first * cos, second * sin], dim=-1))  # (B, 2R, 2W, hidden)
+            of_sin = around.gather(torch.cat([-first * sin, second * cos], dim=-1))
+            parts, end = [], 0
+            for i, count in zip(*(t.tolist() for t in torch.unique_consecutive(code, return_counts=True)), strict=True):
+                part, end = slice(end, end + count), end + count
+                cos, sin = along_row(i)
+                if torch.is_grad_enabled():
+                    parts.append(of_cos[:, part] * cos + of_sin[:, part] * sin)
+                else:
+                    of_cos[:, part].mul_(cos).addcmul_(of_sin[:, part], sin)
+            h = torch.cat(parts, dim=1) if parts else of_cos
+            return around.ensemble(product(hidden(h, layers), last.weight, last.bias), k) + skip(k)
 
         return decode_rows

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid
-from srlib.models.layers import gather, linears, mlp, unfold, unfolded_linear
+from srlib.models.layers import Columns, gather, linears, mlp, unfold, unfolded_linear
 
 
 @dataclass(frozen=True)
@@ -94,21 +94,21 @@ class MetaSR(Decoder):
             weights = self.filters(self.inputs(rows.offsets, columns.offsets, grid))  # (phases..., 3n)
             weights = weights.unflatten(-1, (n, 3)).transpose(-1, -2).reshape(3 * phases, n)
             colours = unfolded_linear(features, weights, weights.new_zeros(3 * phases), 3)
-            colours = colours.unflatten(-1, (len(rows.offsets), len(columns.offsets), 3))
-
-            def shuffle_rows(k: Tensor) -> Tensor:
-                return colours[:, rows.code[k, None], columns.code, rows.phase[k, None], columns.phase]
-
-            return shuffle_rows
+            colours = colours.unflatten(-1, (len(rows.offsets), -1)).transpose(2, 3).contiguous()
+            colours = colours.flatten(1, 2).unflatten(-1, (-1, 3)).flatten(2, 3)  # (B, h * row phases, w * column phases, 3)
+            row, column = (len(a.offsets) * a.code + a.phase for a in (rows, columns))
+            pixels = Columns(column)
+            return lambda k: pixels(colours.index_select(1, row[k]))
 
         # the bias b is one more hidden unit that is always 1
         content = torch.cat([last.weight, last.bias[:, None]], dim=1).unflatten(0, (n, 3)).permute(1, 2, 0)
         content = unfolded_linear(features, content.flatten(0, 1), content.new_zeros(3 * (hidden + 1)), 3)
+        pixels = Columns(columns.code)
 
         def decode_rows(k: Tensor) -> Tensor:
             v = self.inputs(rows.offsets[rows.phase[k]], columns.offsets[columns.phase], grid)
             g = F.pad(F.relu_(first(v)), (0, 1), value=1.0)
-            at = gather(content, rows.code[k], columns.code).unflatten(-1, (3, hidden + 1))
+            at = pixels(content.index_select(1, rows.code[k])).unflatten(-1, (3, hidden + 1))
             return torch.einsum("brwch,rwh->brwc", at, g.to(at.dtype))
 
         return decode_rows

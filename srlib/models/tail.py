@@ -16,10 +16,11 @@ from srlib.models.encoders import conv3x3
 from srlib.models.geometry import Grid
 
 
+STRIP = 2**16  # output pixels at a time on a CPU: strips share their margins, so few large ones are better
+
+
 class PixelShuffleTail(Decoder):
     """channels: of the features. scale: 3 or a power of two."""
-
-    queries = 2**18  # output pixels at a time on a CPU: strips share their margins, so few large ones are better
 
     def __init__(self, channels: int, scale: int):
         super().__init__()
@@ -30,6 +31,9 @@ class PixelShuffleTail(Decoder):
         self.stages = nn.ModuleList(conv3x3(channels, channels * step**2) for step in steps)
         self.shuffles = [nn.PixelShuffle(step) for step in steps]
         self.last = conv3x3(channels, 3)
+
+    def queries(self) -> int:
+        return STRIP
 
     def image(self, features: Tensor) -> Tensor:
         for stage, shuffle in zip(self.stages, self.shuffles, strict=True):
@@ -64,12 +68,13 @@ class PixelShuffleTail(Decoder):
 class Tails(Decoder):
     """One tail for each of several scales on one encoder: MDSR (Lim et al., Section 3.3), less its pre-processing blocks."""
 
-    queries = PixelShuffleTail.queries
-
     def __init__(self, channels: int, scales: Sequence[int]):
         super().__init__()
         self.scales = tuple(scales)
         self.tails = nn.ModuleDict({f"x{scale}": PixelShuffleTail(channels, scale) for scale in scales})
+
+    def queries(self) -> int:
+        return STRIP
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:
         """As `PixelShuffleTail.reference`; ValueError unless the output is exactly one of `scales` times the input."""

@@ -1,0 +1,185 @@
+"""What this machine does fastest: measured once, in some hundredths of a second, and kept in the user's cache folder.
+
+Which matrix product is faster and how many rows of activations stay in a core's cache differs from processor to processor;
+results differ by rounding alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import pooch
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from srlib.util import atomic, devices
+
+CACHE = "SRLIB_CACHE"  # the environment variable: another folder than the user's cache folder
+ROWS = 4096  # of the products that are compared
+BLOCKS = (1024, 2048, 4096, 8192, 16384)  # rows of activations at a time
+BETTER = 0.97  # a larger block has to be at least so much faster
+LOCK = threading.Lock()
+
+Way = Callable[[Tensor, Tensor, Tensor | None, bool], Tensor]
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
+    y = F.linear(x, weight, bias)
+    return F.relu_(y) if relu else y
+
+
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
+    """The 1x1 convolution that a product is, channels last: nothing moves."""
+    image = x.reshape(1, 1, -1, x.shape[-1]).permute(0, 3, 1, 2)
+    y = F.conv2d(image, weight[:, :, None, None], bias).permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+    return F.relu_(y) if relu else y
+
+
+def onednn(x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
+    """oneDNN's product, the ReLU in the same pass."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "relu" if relu else "none", [], "")
+
+
+WAYS: dict[str, Way] = {"linear": linear, "convolution": convolution, "onednn": onednn}
+
+
+@lru_cache(maxsize=256)
+def product(inputs: int, outputs: int, dtype: torch.dtype) -> Way:
+    """The fastest way to multiply rows of `inputs` values by a matrix, on one core of this machine."""
+    return WAYS[choice(f"product {inputs} x {outputs} {dtype}", lambda: compare_products(inputs, outputs, dtype))]
+
+
+def block(width: int) -> int:
+    """How many rows of `width` activations to work on at a time."""
+    return choice(f"block {width}", lambda: compare_blocks(width))
+
+
+def choice(question: str, measure: Callable[[], str | int]) -> str | int:
+    """The answer that is kept, or that a measurement finds."""
+    kept = answers()
+    if question not in kept:
+        with LOCK:
+            if question not in kept:
+                kept[question] = measure()
+                keep(kept)
+    return kept[question]
+
+
+def seconds(call: Callable[[], object], at_least: float = 3e-3) -> float:
+    """The shortest of several runs: other processes only ever make one longer."""
+    call()
+    best, total, runs = float("inf"), 0.0, 0
+    while total < at_least or runs < 5:
+        start = time.perf_counter()
+        call()
+        took = time.perf_counter() - start
+        best, total, runs = min(best, took), total + took, runs + 1
+    return best
+
+
+def on_one_core(measure: Callable[[], str | int]) -> str | int:
+    """Measure with one of torch's threads, without gradients and autocast."""
+    answer: list = []
+
+    def work() -> None:
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            answer.append(measure())
+
+    before = torch.get_num_threads()
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    torch.set_num_threads(before)
+    if not answer:
+        raise RuntimeError("measuring what is fastest on this machine failed; see the error above")
+    return answer[0]
+
+
+def compare_products(inputs: int, outputs: int, dtype: torch.dtype) -> str:
+    def measure() -> str:
+        x, weight = torch.rand(ROWS, inputs, dtype=dtype), torch.rand(outputs, inputs, dtype=dtype)
+        bias = torch.rand(outputs, dtype=dtype)
+        known = [name for name in WAYS if name != "onednn" or has_onednn(dtype)]
+        took = {name: seconds(lambda way=WAYS[name]: way(x, weight, bias, True)) for name in known}
+        return min(took, key=took.get)
+
+    return on_one_core(measure)
+
+
+def has_onednn(dtype: torch.dtype) -> bool:
+    return torch.backends.mkldnn.is_available() and dtype in (torch.float32, torch.bfloat16)
+
+
+def compare_blocks(width: int) -> int:
+    """Rows a second of what decoders do most: gather, add, ReLU, two products."""
+    ways = product_of(width)
+
+    def measure() -> int:
+        weight, bias = torch.rand(width, width) / width, torch.rand(width)
+        took = {}
+        for rows in BLOCKS:
+            codes, index = torch.rand(rows // 4, width), torch.arange(rows) // 4
+
+            def chain(codes: Tensor = codes, index: Tensor = index) -> Tensor:
+                z = F.relu_(codes.index_select(0, index).add_(bias))
+                return ways(ways(z, weight, bias, True), weight, bias, True)
+
+            took[rows] = seconds(chain, 1e-2) / rows
+        best = BLOCKS[0]
+        for rows in BLOCKS[1:]:
+            best = rows if took[rows] < BETTER * took[best] else best
+        return best
+
+    return on_one_core(measure)
+
+
+def product_of(width: int) -> Way:
+    name = f"product {width} x {width} {torch.float32}"
+    kept = answers()
+    kept.setdefault(name, compare_products(width, width, torch.float32))
+    return WAYS[kept[name]]
+
+
+def machine() -> dict:
+    """All that the answers depend on."""
+    limits = {name: os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")}
+    return {
+        "cpu": devices.cpu_name(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        **{name: value for name, value in limits.items() if value},
+    }
+
+
+def file() -> Path:
+    folder = Path(os.environ.get(CACHE) or pooch.os_cache("srlib"))
+    text = json.dumps(machine(), sort_keys=True)
+    return folder / f"fastest-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+
+
+@lru_cache(maxsize=1)
+def answers() -> dict[str, str | int]:
+    """What is known of this machine so far; nothing, if the file is missing or makes no sense."""
+    try:
+        known = json.loads(file().read_text())["answers"]
+        sound = all(value in WAYS or value in BLOCKS for value in known.values())
+        return dict(known) if sound else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def keep(known: dict[str, str | int]) -> None:
+    """For the next process; where nothing can be written, each measures for itself."""
+    try:
+        atomic.write_json(file(), {"machine": machine(), "answers": known})
+    except OSError:
+        pass
