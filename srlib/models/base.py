@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from srlib.models.geometry import Grid, bands, tiles
 from srlib.models.layers import check_images
 from srlib.util import fastest
 from srlib.util.sizes import Size, check_size
-from srlib.util.threads import side_by_side
+from srlib.util.threads import one_of_torch, side_by_side
 
 # Output pixels decoded at a time. Reference path: as a plain vectorised implementation works, very many at once, yet in less
 # than 1 GB. UNBOUNDED: all of them.
@@ -196,7 +197,8 @@ class Model(SRModel):
         """
         check_images(lr, "lr", self, finite=not self.training)
         image = (lr - self.mean) / self.std
-        features = self.encoder(image)
+        with self.between_pieces(lr):
+            features = self.encoder(image)
         if self.decoder.needs_image:
             features = torch.cat([features, image.to(features.dtype)], dim=1)
         return features
@@ -243,7 +245,8 @@ class Model(SRModel):
 
         On a CPU the fast path's bands are worked on side by side, each by one thread.
         """
-        decode_rows = (self.decoder.reference if literal else self.decoder.fast)(features, grid)
+        with self.between_pieces(features):
+            decode_rows = (self.decoder.reference if literal else self.decoder.fast)(features, grid)
         rows = rows.cpu()
         queries = queries or self.band_queries(features, literal)
 
@@ -254,6 +257,12 @@ class Model(SRModel):
         parts = bands(len(rows), grid.width, queries // features.shape[0])
         alone = literal or queries >= UNBOUNDED or features.device.type != "cpu"
         yield from map(band, parts) if alone else side_by_side(band, parts, threads)
+
+    @staticmethod
+    def between_pieces(x: Tensor) -> contextlib.AbstractContextManager:
+        """On a CPU, without a graph, heavy work is done in pieces side by side, and what is between them by one thread."""
+        pieces = x.device.type == "cpu" and not torch.is_grad_enabled()
+        return one_of_torch() if pieces else contextlib.nullcontext()
 
     def band_queries(self, features: Tensor, literal: bool) -> int:
         """How many output pixels to decode at a time. With a graph, or without data (meta), bands would save nothing."""

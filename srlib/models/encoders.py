@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from srlib.models.base import Encoder
+from srlib.models.layers import Conv
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
+    return Conv(inputs, outputs, 3)
 
 
 class ResidualBlock(nn.Module):
@@ -59,7 +60,7 @@ class ResidualDenseBlock(nn.Module):
     def __init__(self, channels: int, growth: int, layers: int):
         super().__init__()
         self.convs = nn.Sequential(*(DenseConv(channels + i * growth, growth) for i in range(layers)))
-        self.LFF = nn.Conv2d(channels + layers * growth, channels, 1)
+        self.LFF = Conv(channels + layers * growth, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.LFF(self.convs(x))
@@ -74,7 +75,7 @@ class RDN(Encoder):
         self.SFENet1 = conv3x3(3, channels)
         self.SFENet2 = conv3x3(channels, channels)
         self.RDBs = nn.ModuleList(ResidualDenseBlock(channels, growth, layers) for _ in range(blocks))
-        self.GFF = nn.Sequential(nn.Conv2d(blocks * channels, channels, 1), conv3x3(channels, channels))
+        self.GFF = nn.Sequential(Conv(blocks * channels, channels, 1), conv3x3(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         shallow = self.SFENet1(x)  # F_-1, the global skip

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from srlib.models.geometry import Grid
 from srlib.util import fastest
+from srlib.util.threads import side_by_side
+
+STRIP = 32  # rows of a convolution's result that one thread works on at a time
 
 
 def check_images(images: object, what: str, model: nn.Module, *, finite: bool = True) -> None:
@@ -67,6 +70,38 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, relu: bool
     return fastest.product(*weight.shape[::-1], x.dtype)(x, weight, bias, relu)
 
 
+class Conv(nn.Conv2d):
+    """A convolution with a stride of 1 that keeps the size, done as `convolve` does it."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int):
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(x, self.weight, self.bias, self.padding[0])
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+    """`F.conv2d` with a stride of 1. On a CPU, without a graph: strips of rows side by side."""
+    kernel = weight.shape[-1]
+    rows, columns = (n + 2 * padding - kernel + 1 for n in x.shape[-2:])
+    if x.device.type != "cpu" or torch.is_grad_enabled() or rows <= STRIP:
+        return F.conv2d(x, weight, bias, padding=padding)
+    out: list[Tensor] = []
+
+    def strip(first: int) -> tuple[int, Tensor]:
+        end = min(first + STRIP, rows)
+        seen = x[:, :, max(0, first - padding) : end - padding + kernel - 1]
+        outside = max(0, padding - first), max(0, end - padding + kernel - 1 - x.shape[-2])
+        return first, F.conv2d(F.pad(seen, (0, 0, *outside)) if any(outside) else seen, weight, bias, padding=(0, padding))
+
+    for first, made in side_by_side(strip, range(0, rows, STRIP)):
+        if not out:
+            layout = torch.channels_last if made.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+            out = [torch.empty(*made.shape[:2], rows, columns, dtype=made.dtype, memory_format=layout)]
+        out[0][:, :, first : first + made.shape[2]] = made
+    return out[0]
+
+
 def unfold(features: Tensor, kernel: int) -> Tensor:
     """Concatenate the kernel x kernel neighbouring codes of each position, zero-padded at the border.
 
@@ -87,7 +122,7 @@ def unfolded_linear(features: Tensor, weight: Tensor, bias: Tensor, kernel: int)
     if features.is_cuda:
         return F.linear(unfold(features, kernel), weight, bias)
     weight = weight.unflatten(1, (features.shape[1], kernel, kernel))
-    return F.conv2d(features, weight, bias, padding=kernel // 2).permute(0, 2, 3, 1).contiguous()
+    return convolve(features, weight, bias, kernel // 2).permute(0, 2, 3, 1).contiguous()
 
 
 def gather(codes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ still where another process holds a core. Pieces of an image side by side, each 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +19,11 @@ import torch
 from srlib.util import devices
 
 THREADS = "SRLIB_THREADS"  # the environment variable
+
+POOLS: dict[int, ThreadPoolExecutor] = {}
+INSIDE: dict[int, bool] = {}  # by thread: whether it is one of a pool
+MEANT: dict[int, int] = {}  # by thread: torch's threads as they were before `one_of_torch`
+LOCK = threading.Lock()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,7 +36,7 @@ def count(threads: int | None = None) -> int:
     """
     said = os.environ.get(THREADS, "") if threads is None else threads
     if said == "":
-        return max(1, min(torch.get_num_threads(), devices.cores()))
+        return max(1, min(MEANT.get(threading.get_ident()) or torch.get_num_threads(), devices.cores()))
     try:
         number = int(said)
     except (TypeError, ValueError):
@@ -46,9 +53,11 @@ def side_by_side(
 
     threads: as for `count`; each does with one of torch's, so that a result has the same bits for any number of them. No more
     than twice as many results wait as there are threads. Gradients, inference mode and autocast are as they are for the
-    caller. torch's number of threads is as before, afterwards.
+    caller. What is called so may call this too: then one after the other.
     """
-    threads, before = count(threads), torch.get_num_threads()
+    if INSIDE.get(threading.get_ident()):
+        yield from map(call, items)
+        return
     inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
     cast, kind = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
@@ -60,15 +69,60 @@ def side_by_side(
         ):
             return call(item)
 
-    pool = ThreadPoolExecutor(threads, "srlib", initializer=torch.set_num_threads, initargs=(1,))
+    threads = count(threads)
+    workers = pool(threads)
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(work, item))
+            waiting.append(workers.submit(work, item))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)  # of threads that begin later; this one's did not change
+        for future in waiting:
+            future.cancel()
+
+
+def pool(threads: int) -> ThreadPoolExecutor:
+    """The workers, begun when first asked for; torch's number of threads stays what it is, for this thread and for new ones."""
+    with LOCK:
+        if threads not in POOLS:
+            before, met = torch.get_num_threads(), threading.Barrier(threads + 1)
+
+            def begin() -> None:
+                torch.set_num_threads(1)
+                INSIDE[threading.get_ident()] = True
+                met.wait()
+
+            POOLS[threads] = ThreadPoolExecutor(threads, "srlib")
+            for _ in range(threads):
+                POOLS[threads].submit(begin)
+            met.wait()
+            torch.set_num_threads(before)
+        return POOLS[threads]
+
+
+@contextlib.contextmanager
+def one_of_torch() -> Iterator[None]:
+    """One of torch's threads for what is between pieces side by side, then as many as before; `count` stays what it was."""
+    here, before = threading.get_ident(), torch.get_num_threads()
+    outer = MEANT.get(here)
+    MEANT[here] = outer or before
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if outer is None:
+            del MEANT[here]
+
+
+def after_fork() -> None:
+    POOLS.clear()
+    INSIDE.clear()
+    MEANT.clear()
+
+
+if os.name == "posix":
+    os.register_at_fork(after_in_child=after_fork)  # threads do not come along
