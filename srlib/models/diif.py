@@ -171,7 +171,9 @@ class DIIF(Decoder):
         self.coarse = mlp(self.code_width + 6, *[hidden] * coarse)
         self.fine = mlp(hidden + 2, *[hidden] * (fine - 1), 3)
 
-    def slice_rows(self, evaluate: Callable[[Tensor], Tensor], rows: Axis, features: Tensor) -> Callable[[Tensor], Tensor]:
+    def slice_rows(
+        self, evaluate: Callable[[Tensor], Tensor], rows: Axis, features: Tensor
+    ) -> Callable[[Tensor], Tensor]:
         """k (R,) output rows -> the slice vectors of their slices, (B, R, ...).
 
         Linear order: a row of slices per output row, evaluated when asked for. Constant order: slices do not depend on

@@ -131,10 +131,7 @@ class DIINN(Decoder):
             """terms(i): m_i, or for [s z] the content term of m_i, (B, R, W, h); first: sin(w'_0 p + b'_0)."""
             s = (F.relu(terms(0)) if self.inputs == "sz" else terms(0)) * first
             for i in range(1, LAYERS):
-                if self.inputs == "sz":
-                    m = F.relu_(product(s, w_of_s[i]) + terms(i))
-                else:
-                    m = terms(i)
+                m = F.relu_(product(s, w_of_s[i]) + terms(i)) if self.inputs == "sz" else terms(i)
                 s = m * torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias))
             return product(s, self.last.weight, self.last.bias)
 

@@ -87,7 +87,9 @@ class DLTE(Decoder):
         f_row, f_column = (math.pi * f for f in freq.unbind(dim=-1))
         sides = torch.tensor(SIDES, dtype=phase.dtype, device=features.device)
         b = edges(f_column, 2) * ((columns.first + columns.last)[:, None] - 2 * sides)[..., None]
-        across = [torch.cat([wave, wave], dim=-1).contiguous() for wave in (torch.cos(b), torch.sin(b))]  # (B, h + 1, w, 2, hidden)
+        across = [
+            torch.cat([wave, wave], dim=-1).contiguous() for wave in (torch.cos(b), torch.sin(b))
+        ]  # (B, h + 1, w, 2, hidden)
         below = torch.arange(2, device=features.device)  # vertices' rows, from a code's own
 
         def evaluate(k: Tensor) -> Tensor:

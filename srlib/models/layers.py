@@ -92,11 +92,17 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
         end = min(first + STRIP, rows)
         seen = x[:, :, max(0, first - padding) : end - padding + kernel - 1]
         outside = max(0, padding - first), max(0, end - padding + kernel - 1 - x.shape[-2])
-        return first, F.conv2d(F.pad(seen, (0, 0, *outside)) if any(outside) else seen, weight, bias, padding=(0, padding))
+        return first, F.conv2d(
+            F.pad(seen, (0, 0, *outside)) if any(outside) else seen, weight, bias, padding=(0, padding)
+        )
 
     for first, made in side_by_side(strip, range(0, rows, STRIP)):
         if not out:
-            layout = torch.channels_last if made.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+            layout = (
+                torch.channels_last
+                if made.is_contiguous(memory_format=torch.channels_last)
+                else torch.contiguous_format
+            )
             out = [torch.empty(*made.shape[:2], rows, columns, dtype=made.dtype, memory_format=layout)]
         out[0][:, :, first : first + made.shape[2]] = made
     return out[0]

@@ -73,18 +73,19 @@ class Around:
     """The four corners at once. Along rows and along columns there are two sides each (without the ensemble: one), so what is
     computed for all corners of R output rows has 2R rows and 2W columns, the sides one after the other."""
 
-    def __init__(self, corners: Corners):
-        rows = {y: row for (y, _), (row, _) in corners.items()}.values()
-        columns = {x: column for (_, x), (_, column) in corners.items()}.values()
-        self.row_code, self.row = torch.stack([c.code for c in rows]), torch.stack([c.relative for c in rows])
-        self.column_code = torch.stack([c.code for c in columns])  # (sides, W), as `column`; the rows' (sides, out)
-        self.column = torch.stack([c.relative for c in columns])
-        self.gather = Columns(self.column_code.flatten())
-        totals = [axis.abs().sum(dim=0) for axis in (self.row, self.column)]
+    def __init__(self, grid: Grid, device: torch.device, *, ensemble: bool = True):
+        around = corners(grid, torch.device("cpu"), ensemble=ensemble)
+        rows = {y: row for (y, _), (row, _) in around.items()}.values()
+        columns = {x: column for (_, x), (_, column) in around.items()}.values()
+        row, column = (torch.stack([c.relative for c in axis]) for axis in (rows, columns))
+        totals = row.abs().sum(dim=0), column.abs().sum(dim=0)
         self.separable = all(bool((total > 0).all()) for total in totals)  # or at some pixel all four areas are 0
         self.down, self.across = (
-            (axis[0].abs() / total)[:, None] for axis, total in zip((self.row, self.column), totals, strict=True)
+            (axis[0].abs() / total)[:, None].to(device) for axis, total in zip((row, column), totals, strict=True)
         )
+        self.row, self.column = row.to(device), column.to(device)  # (sides, out) and (sides, W)
+        self.row_code = torch.stack([c.code for c in rows])  # (sides, out), on the CPU
+        self.gather = Columns(torch.cat([c.code for c in columns]).to(device))
 
     def ensemble(self, rgb: Tensor, k: Tensor) -> Tensor:
         """Eq 4 of the corners' answers for output rows k: (B, sides * R, sides * W, 3) -> (B, R, W, 3).
@@ -156,13 +157,16 @@ class LIIF(Decoder):
         if self.cell:
             bias = bias + first.weight[:, n + 2 :] @ torch.tensor(grid.cell, dtype=bias.dtype, device=bias.device)
         codes = unfolded_linear(features, first.weight[:, :n], bias, self.kernel)  # (B, h, w, hidden)
-        around = Around(corners(grid, features.device, ensemble=self.ensemble))
+        around = Around(grid, features.device, ensemble=self.ensemble)
         w_row, w_column = first.weight[:, n], first.weight[:, n + 1]
         at_row = (around.row[..., None] * w_row).to(codes.dtype)  # (sides, out, hidden)
         at_column = (around.column[..., None] * w_column).to(codes.dtype).flatten(0, 1)
 
         def decode_rows(k: Tensor) -> Tensor:
-            z = codes.index_select(1, around.row_code[:, k].flatten()) + at_row[:, k].flatten(0, 1)[:, None]
+            z = (
+                codes.index_select(1, around.row_code[:, k].flatten().to(codes.device))
+                + at_row[:, k].flatten(0, 1)[:, None]
+            )
             z = F.relu_(around.gather(z).add_(at_column))
             return around.ensemble(product(hidden(z, middle), last.weight, last.bias), k)
 

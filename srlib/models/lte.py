@@ -79,19 +79,20 @@ class LTE(Decoder):
         the parts in a are computed once per row of a cell, those in b once per column of a cell.
         """
         coef, freq, phase, image = self.estimate(features, grid)
-        around, skip = Around(corners(grid, features.device)), bilinear(image, grid)
+        around, skip = Around(grid, features.device), bilinear(image, grid)
         *layers, last = linears(self.mlp)
-        row_code = Around(corners(grid, torch.device("cpu"))).row_code
         f_row, f_column = (math.pi * f for f in freq.unbind(dim=-1))
         distance = around.column.flatten()[:, None]
 
         @lru_cache(maxsize=8)
-        def along_row(i: int) -> tuple[Tensor, Tensor]:  # codes' row i: cos b twice, sin b twice, each (B, 1, 2W, hidden)
+        def along_row(
+            i: int,
+        ) -> tuple[Tensor, Tensor]:  # codes' row i: cos b twice, sin b twice, each (B, 1, 2W, hidden)
             b = around.gather(f_column[:, i : i + 1]) * distance
             return tuple(torch.cat([wave, wave], dim=-1) for wave in (torch.cos(b), torch.sin(b)))
 
         def decode_rows(k: Tensor) -> Tensor:
-            code = row_code[:, k].flatten()  # (2R,)
+            code = around.row_code[:, k].flatten()  # (2R,)
             here = code.to(features.device)
             a = f_row.index_select(1, here) * around.row[:, k].flatten()[:, None, None] + math.pi * phase
             cos, sin = torch.cos(a), torch.sin(a)

@@ -15,7 +15,6 @@ from srlib.models.base import Decoder, Rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import Grid
 
-
 STRIP = 2**16  # output pixels at a time on a CPU: strips share their margins, so few large ones are better
 
 

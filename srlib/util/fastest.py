@@ -6,6 +6,7 @@ results differ by rounding alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -179,7 +180,5 @@ def answers() -> dict[str, str | int]:
 
 def keep(known: dict[str, str | int]) -> None:
     """For the next process; where nothing can be written, each measures for itself."""
-    try:
+    with contextlib.suppress(OSError):
         atomic.write_json(file(), {"machine": machine(), "answers": known})
-    except OSError:
-        pass

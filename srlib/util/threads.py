@@ -46,9 +46,7 @@ def count(threads: int | None = None) -> int:
     return number
 
 
-def side_by_side(
-    call: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
-) -> Iterator[Result]:
+def side_by_side(call: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None) -> Iterator[Result]:
     """call(item) for each item, the results in the order of the items, whatever comes first.
 
     threads: as for `count`; each does with one of torch's, so that a result has the same bits for any number of them. No more
