@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from srlib.imaging import metrics, resize
-from srlib.models.geometry import Grid, bands, tiles
+from srlib.models.geometry import Grid, at_changes, bands, nearest_code, tiles
 from srlib.models.layers import check_images
 from srlib.util import fastest
 from srlib.util.sizes import Size, check_size
@@ -39,13 +39,15 @@ class Decoder(nn.Module):
     """Latent codes -> RGB at any output pixel. A subclass is one paper's decoder; its class attributes say what it needs.
 
     scales: the only ones that it makes, or None for any. needs_image: the features carry the normalised LR image as three more
-    channels. reach: how many codes around a pixel's own it touches. width: of its hidden layers, and vectors: how many of them
-    an output pixel holds at once; from both follows how many pixels suit a core's cache.
+    channels. reach: how many codes around a pixel's own it touches. whole_groups: a row of codes makes all its output rows at
+    once, so that bands should end with it. width: of its hidden layers, and vectors: how many of them an output pixel holds at
+    once; from both follows how many pixels suit a core's cache.
     """
 
     scales: tuple[int, ...] | None = None
     needs_image: bool = False
     reach: int = 4
+    whole_groups: bool = False
     width: int = 256
     vectors: int = 1
 
@@ -255,6 +257,8 @@ class Model(SRModel):
             return first, decode_rows(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean
 
         parts = bands(len(rows), grid.width, queries // features.shape[0])
+        if self.decoder.whole_groups:
+            parts = at_changes(nearest_code(grid.lr[0], grid.size[0])[rows], list(parts))
         alone = literal or queries >= UNBOUNDED or features.device.type != "cpu"
         yield from map(band, parts) if alone else side_by_side(band, parts, threads)
 

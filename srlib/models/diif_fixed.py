@@ -29,9 +29,8 @@ AT_ONCE = 8192  # slices
 
 # code rows (I, M), code columns (w, M), relative rows (I, M, 4), relative columns (w, M, 4) -> (B, I, w, M, hidden)
 FirstLayer = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-Corner = tuple[
-    Tensor, Tensor
-]  # on one axis: the code that answers (codes, M), the coordinates relative to it (codes, M, 4)
+# on one axis: the code that answers (codes, M), the coordinates relative to it (codes, M, 4)
+Corner = tuple[Tensor, Tensor]
 
 
 class Slices:
@@ -57,9 +56,6 @@ class Slices:
         self.down = torch.arange(height) - self.starts[0][self.row_code]
         right = torch.arange(width)[grid.span] - self.starts[1][column_code]
         self.column_code, self.right = (column_code - grid.left).to(like.device), right.to(like.device)
-        self.done: dict[
-            int, Tensor
-        ] = {}  # row of codes -> its pixels (B, w, count * 4, 3), while output rows ask for it
 
     def corners(self, axis: int, code: Tensor, offset: Tensor) -> dict[int, Corner]:
         """side -> the corner on it, on axis 0 or 1, of slices whose coordinates lie at `offset` (M, 4) in their groups."""
@@ -89,13 +85,9 @@ class Slices:
     def __call__(self, k: Tensor) -> Tensor:
         """Output rows k (R,) -> RGB (B, R, W, 3)."""
         wanted, place_of = torch.unique(self.row_code[k], return_inverse=True)
-        for old in self.done.keys() - set(wanted.tolist()):
-            del self.done[old]
-        new = wanted[[n not in self.done for n in wanted.tolist()]]
-        for a, b in bands(len(new), self.held[1] * min(len(self.place), self.step), AT_ONCE):
-            made = torch.cat([self.decode(new[a:b], first) for first in self.columns], dim=3)
-            self.done.update(zip(new[a:b].tolist(), made.unbind(1), strict=True))
-        pixels = torch.stack([self.done[n] for n in wanted.tolist()], dim=1)
+        parts = bands(len(wanted), self.held[1] * min(len(self.place), self.step), AT_ONCE)
+        made = [torch.cat([self.decode(wanted[a:b], first) for first in self.columns], dim=3) for a, b in parts]
+        pixels = torch.cat(made, dim=1)  # (B, rows of codes, w, count * 4, 3)
         here = (self.down[k] * self.across).to(self.like.device)[:, None] + self.right
         return pixels[:, place_of.to(self.like.device)[:, None], self.column_code, here]
 
@@ -103,8 +95,11 @@ class Slices:
 class FixedSliceDIIF(Decoder):
     """The decoder of DIIF (w/o ds). channels: of the features. hidden: width of the four hidden layers."""
 
+    whole_groups = True  # a slice lies across the rows of its group
+
     def __init__(self, channels: int, hidden: int = 256):
         super().__init__()
+        self.width = hidden
         self.code_width = channels * 9
         self.mlp = mlp(self.code_width + 2 + 2 * INTERVAL, *[hidden] * 4, 3 * INTERVAL)
 

@@ -8,6 +8,7 @@ Everything is separable, so the functions here work on one axis at a time, on th
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -87,6 +88,17 @@ def bands(rows: int, columns: int, queries: int) -> Iterator[tuple[int, int]]:
     step = max(1, queries // max(1, columns))
     for first in range(0, rows, step):
         yield first, min(first + step, rows)
+
+
+def at_changes(owner: Tensor, parts: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The bands `parts` of rows, moved so that each ends where the code that owns its last row does. owner: of each row."""
+    ends = [*(1 + torch.nonzero(owner.diff()).flatten()).tolist(), len(owner)]
+    first = 0
+    for _, end in parts:
+        if end > first:
+            last = ends[bisect_left(ends, end)]
+            yield first, last
+            first = last
 
 
 @dataclass(frozen=True)
