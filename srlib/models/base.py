@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -225,12 +226,14 @@ class Model(SRModel):
         """
         grid = Grid(tuple(features.shape[-2:]), check_size(size))
         rows = torch.arange(grid.size[0]) if rows is None else rows
-        made = self.decode_bands(features, grid, rows, literal=literal, queries=queries, threads=threads)
         if (queries or self.band_queries(features, literal)) >= UNBOUNDED:
-            return next(made)[1]
+            return next(self.decode_bands(features, grid, rows, literal=literal, queries=queries))[1]
         out = features.new_empty(features.shape[0], 3, len(rows), grid.size[1])
-        for first, band in made:
+
+        def put(first: int, band: Tensor) -> None:
             out[:, :, first : first + band.shape[2]] = band
+
+        deque(self.decode_bands(features, grid, rows, put, literal=literal, queries=queries, threads=threads), maxlen=0)
         return out
 
     def decode_bands(
@@ -238,23 +241,25 @@ class Model(SRModel):
         features: Tensor,
         grid: Grid,
         rows: Tensor,
+        finish: Callable[[int, Tensor], object] = lambda first, band: (first, band),
         *,
         literal: bool = False,
         queries: int | None = None,
         threads: int | None = None,
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Decode the output rows `rows` band by band: yields (position in `rows`, (B, 3, r, columns)), bounded in memory.
+    ) -> Iterator[object]:
+        """Decode the output rows `rows` band by band, bounded in memory: yields what `finish` makes of the position in `rows`
+        and the band (B, 3, r, columns); by default these two.
 
-        On a CPU the fast path's bands are worked on side by side, each by one thread.
+        On a CPU the fast path's bands are worked on and finished side by side, each by one thread.
         """
-        with self.between_pieces(features):
+        with self.between_pieces(features, threads):
             decode_rows = (self.decoder.reference if literal else self.decoder.fast)(features, grid)
         rows = rows.cpu()
         queries = queries or self.band_queries(features, literal)
 
-        def band(part: tuple[int, int]) -> tuple[int, Tensor]:
+        def band(part: tuple[int, int]) -> object:
             first, end = part
-            return first, decode_rows(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean
+            return finish(first, decode_rows(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean)
 
         parts = bands(len(rows), grid.width, queries // features.shape[0])
         if self.decoder.whole_groups:
@@ -263,10 +268,10 @@ class Model(SRModel):
         yield from map(band, parts) if alone else side_by_side(band, parts, threads)
 
     @staticmethod
-    def between_pieces(x: Tensor) -> contextlib.AbstractContextManager:
+    def between_pieces(x: Tensor, threads: int | None = None) -> contextlib.AbstractContextManager:
         """On a CPU, without a graph, heavy work is done in pieces side by side, and what is between them by one thread."""
         pieces = x.device.type == "cpu" and not torch.is_grad_enabled()
-        return one_of_torch() if pieces else contextlib.nullcontext()
+        return one_of_torch(threads) if pieces else contextlib.nullcontext()
 
     def band_queries(self, features: Tensor, literal: bool) -> int:
         """How many output pixels to decode at a time. With a graph, or without data (meta), bands would save nothing."""

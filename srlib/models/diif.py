@@ -28,7 +28,19 @@ from torch import Tensor, nn
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid, bands, group_starts, nearest_code, relative, shown_cell
-from srlib.models.layers import Columns, gather, hidden, linears, mlp, product, unfold, unfolded_linear
+from srlib.models.layers import (
+    Crossed,
+    Pixels,
+    gather,
+    hidden,
+    linears,
+    mlp,
+    one_pass,
+    product,
+    sums,
+    unfold,
+    unfolded_linear,
+)
 
 
 @dataclass(frozen=True)
@@ -104,14 +116,18 @@ def fast_rows(
 
     - The areas of Eq 11 are products of a row and a column part. In linear order a slice has one row: its four vectors
       become a left and a right one.
-    - The first fine layer is linear in the slice vector and the coordinate, so it is applied to those two, and a pixel
-      adds (right - left) times its column position. joined: it has been applied to the slice vectors already.
+    - The first fine layer is linear in the slice vector and the coordinate, so it is applied to those two as if the pixel
+      were there, and a pixel is between them. joined: it has been applied to the slice vectors already.
     """
     join, *fine, last = linears(fine)
     w_slice, (w_row, w_column) = join.weight[:, :-2].contiguous(), join.weight[:, -2:].T
     down = (rows.query + 1) / 2  # how far below its upper vertices a pixel lies, 0 to 1
-    across = ((columns.query + 1) / 2)[:, None]
-    pixels = Columns(columns.slice)
+    across = (columns.query + 1) / 2
+    pixels, ends = Pixels(columns.slice), torch.tensor([[-1.0], [1.0]]).to(w_column)
+    places = torch.stack(
+        [2 * columns.slice, 2 * columns.slice + 1], dim=-1
+    )  # of a pixel's two vectors in a row of slices
+    between = torch.stack([1 - across, across], dim=-1)
 
     def decode_rows(k: Tensor) -> Tensor:
         vectors = slice_vectors(k)
@@ -120,23 +136,22 @@ def fast_rows(
         if vectors.shape[2] > 1:
             z = torch.lerp(z, vectors[:, :, 1], down[k, None, None, None].to(dtype))
         z = z if joined else product(z, w_slice)  # (B, R, w, sides, hidden)
-        shift = (join.bias + rows.query[k, None] * w_row)[:, None].to(dtype)  # (R, 1, hidden)
-        if z.shape[3] > 1:
-            left, right = z.unbind(3)
-            step = (right - left) + 2 * w_column.to(dtype)
-            z = pixels(left + (shift - w_column.to(dtype)))
-            z = z.addcmul_(pixels(step), across.to(dtype))
-        else:
-            z = pixels(z[:, :, :, 0] + shift)
+        shift = (join.bias + rows.query[k, None] * w_row)[:, None, None].to(dtype)  # (R, 1, 1, hidden)
+        b, r, w, count = z.shape[:4]
+        if count == 1:
+            z = pixels((z + shift)[:, :, :, 0], torch.arange(r, device=z.device))
             z = z.add_((columns.query[:, None] * w_column).to(dtype))
+        else:
+            z = z + (shift + ends * w_column).to(dtype)
+            if one_pass(z):
+                lines = 2 * w * torch.arange(b * r).view(b, r, 1, 1)
+                z = sums(z.flatten(0, 3), lines + places, between.expand(b, r, -1, -1))
+            else:
+                left, right = (pixels(side, torch.arange(r, device=z.device)) for side in z.unbind(3))
+                z = torch.lerp(left, right, across[:, None].to(dtype))
         return product(hidden(F.relu_(z), fine), last.weight, last.bias)
 
     return decode_rows
-
-
-def edges(rows: Tensor, sides: int) -> Tensor:
-    """Vertices of a row of cells (B, R, w + 1, C), or codes (B, R, w, C) -> of each cell: (B, R, w, sides, C), not copied."""
-    return rows.unfold(2, sides, 1).transpose(-1, -2)
 
 
 class DIIF(Decoder):
@@ -222,21 +237,23 @@ class DIIF(Decoder):
         codes = unfolded_linear(
             features, first.weight[:, :n], first.bias + first.weight[:, n : n + 2] @ cell, self.kernel
         )
-        dtype = codes.dtype
         w_first, w_last = first.weight[:, n + 2 : n + 4].T, first.weight[:, n + 4 :].T  # (row and column, hidden)
         sides = torch.tensor(self.sides, dtype=w_first.dtype, device=features.device)[:, None]
-        at_row, at_column = (  # (slices, sides, hidden): coordinates relative to the vertex on each side
-            ((a.first[:, None, None] - sides) * w_first[i] + (a.last[:, None, None] - sides) * w_last[i]).to(dtype)
+        at_row, at_column = (  # (slices * sides, hidden): coordinates relative to the vertex on each side
+            ((a.first[:, None, None] - sides) * w_first[i] + (a.last[:, None, None] - sides) * w_last[i]).flatten(0, 1)
             for i, a in enumerate((rows, columns))
         )
-        below = torch.arange(count, device=features.device)  # vertices' rows, from a code's own
+        side = torch.arange(count, device=features.device)  # a cell's vertices on one axis, from its own code on
+        vertices = (columns.code[:, None] + side).flatten()
+        first_layer = Crossed(codes, vertices, at_row, at_column)
         early = self.slicing == "constant"  # where the first fine layer meets the slice vectors
 
         def evaluate(s: Tensor) -> Tensor:
-            at = codes.index_select(1, (rows.code[s, None] + below).flatten()) + at_row[s].flatten(0, 1)[:, None]
-            z = F.relu_(edges(at, count) + at_column)  # (B, R * sides, w, sides, hidden)
-            z = hidden(z, coarse)
-            return (product(z, w_slice) if early else z).unflatten(1, (-1, count))
+            z = first_layer(
+                (rows.code[s, None] + side).flatten(), (count * s.to(side.device)[:, None] + side).flatten()
+            )
+            z = hidden(F.relu_(z), coarse)  # (B, R * sides, w * sides, hidden)
+            return (product(z, w_slice) if early else z).unflatten(2, (-1, count)).unflatten(1, (-1, count))
 
         slice_vectors = self.slice_rows(evaluate, rows, features)
         return fast_rows(slice_vectors, rows, columns, self.fine, joined=early)

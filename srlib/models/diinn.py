@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid, relative
-from srlib.models.layers import Columns, gather, product, unfold, unfolded_linear
+from srlib.models.layers import Pixels, add_product, gather, product, unfold, unfolded_linear
 
 LAYERS = 4
 PHASES = 4096  # up to so many distinct pairs of relative coordinates are kept in a table
@@ -108,7 +108,8 @@ class DIINN(Decoder):
 
         - Every modulation layer is linear in z. Its content term w_i z + b_i is a 3x3 convolution at LR resolution, once;
           without s among its inputs (m, [m z]) the whole modulation branch lives there.
-        - w'_0 p is the sum of a part of the row and a part of the column, and its sine follows from theirs.
+        - w'_0 p is the sum of a part of the row and a part of the column.
+        - Modulation and synthesis layer see the same s: their products are one.
         - With mixed inputs z differs from pixel to pixel; then the four content terms are one product, and what depends
           on the position alone is computed once for each distinct pair of relative coordinates.
         """
@@ -118,7 +119,7 @@ class DIINN(Decoder):
         w_content = [layer.weight[:, -n:] for layer in modulation] if self.inputs != "m" else [modulation[0].weight]
         w_content, bias = torch.cat(w_content), torch.cat([layer.bias for layer in modulation])
         bias, later_bias = bias[: len(w_content)], bias[len(w_content) :]
-        w_of_s = [layer.weight[:, :h].contiguous() for layer in modulation]
+        both = [torch.cat([m.weight[:, :h], s.weight]) for m, s in zip(modulation[1:], synthesis[1:], strict=True)]
 
         def chain(content: Tensor) -> Tensor:  # (..., content terms) -> all m_i, where they follow from content alone
             terms = content.split(h, dim=-1) if self.inputs == "mz" else [content, *later_bias.split(h)]
@@ -127,28 +128,33 @@ class DIINN(Decoder):
                 ms.append(F.relu_(product(ms[-1], layer.weight[:, :h].contiguous()) + term))
             return torch.cat(ms, dim=-1)
 
-        def synthesise(terms: Callable[[int], Tensor], first: Tensor) -> Tensor:
-            """terms(i): m_i, or for [s z] the content term of m_i, (B, R, W, h); first: sin(w'_0 p + b'_0)."""
-            s = (F.relu(terms(0)) if self.inputs == "sz" else terms(0)) * first
+        def synthesise(terms: Callable[[int], Tensor], s: Tensor) -> Tensor:
+            """terms(i): m_i (B, R, W, h), or for [s z] its content term and w'_i's bias (B, R, W, 2h), consumed. s: s_0."""
             for i in range(1, LAYERS):
-                m = F.relu_(product(s, w_of_s[i]) + terms(i)) if self.inputs == "sz" else terms(i)
-                s = m * torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias))
+                if self.inputs == "sz":  # both products with s are one
+                    m, inner = add_product(terms(i), s, both[i - 1]).split(h, dim=-1)
+                    s = F.relu(m) * torch.sin(inner)
+                else:
+                    s = terms(i) * torch.sin(product(s, synthesis[i].weight, synthesis[i].bias))
             return product(s, self.last.weight, self.last.bias)
+
+        def with_bias(i: int, term: Tensor) -> Tensor:  # the content term and the bias of w'_i
+            return torch.cat([term, synthesis[i].bias.to(term.dtype).expand_as(term)], dim=-1)
 
         if self.initial is None:
             content = unfolded_linear(features, w_content, bias, 3)
             content = content if self.inputs == "sz" else chain(content)
             content = [term.contiguous() for term in content.split(h, dim=-1)]
+            if self.inputs == "sz":
+                content = [F.relu(content[0]), *(with_bias(i, term) for i, term in enumerate(content[1:], 1))]
             w_row, w_column, w_area = synthesis[0].weight.T
             a = row[:, None] * w_row + w_area * self.area(grid) + synthesis[0].bias
-            sin_a, cos_a = torch.sin(a)[:, None], torch.cos(a)[:, None]  # (out, 1, hidden)
             b = column[:, None] * w_column
-            sin_b, cos_b = torch.sin(b), torch.cos(b)  # (W, hidden)
-            pixels = Columns(columns)
+            pixels = Pixels(columns)
 
             def decode_rows(k: Tensor) -> Tensor:
-                first = torch.addcmul(sin_a[k] * cos_b, cos_a[k], sin_b)  # the sine of a sum
-                return synthesise(lambda i: pixels(content[i].index_select(1, rows[k])), first)
+                first = torch.sin_(a[k, None] + b)
+                return synthesise(lambda i: pixels(content[i], rows[k]), pixels(content[0], rows[k]) * first)
 
             return decode_rows
 
@@ -167,7 +173,9 @@ class DIINN(Decoder):
         def decode_mixed_rows(k: Tensor) -> Tensor:
             p, first = (t[row_phase[k]][:, column_phase] for t in tables) if few else mixed(row[k], column)
             content = product(gather(codes, rows[k], columns) * p, w_content, bias)
-            terms = (content if self.inputs == "sz" else chain(content)).split(h, dim=-1)
-            return synthesise(terms.__getitem__, first)
+            terms = list((content if self.inputs == "sz" else chain(content)).split(h, dim=-1))
+            m = F.relu(terms[0]) if self.inputs == "sz" else terms[0]
+            later = (lambda i: with_bias(i, terms[i])) if self.inputs == "sz" else terms.__getitem__
+            return synthesise(later, m * first)
 
         return decode_mixed_rows

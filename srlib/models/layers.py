@@ -136,20 +136,67 @@ def gather(codes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return codes.index_select(1, rows).index_select(2, columns)
 
 
-class Columns:
-    """codes (B, R, w, C) -> codes[:, :, columns] (B, R, W, C), by vectors that lie in one piece; nothing moves where `columns`
-    are all there are, in order."""
+class Pixels:
+    """Vectors of codes at output pixels. columns (W,): the code of each output column."""
 
     def __init__(self, columns: Tensor):
         self.columns = columns
-        self.index: dict[tuple[int, int], Tensor] = {}  # (B R, w) -> that of the vectors, the same for all bands
 
-    def __call__(self, codes: Tensor) -> Tensor:
-        b, r, w = codes.shape[:3]
-        if (b * r, w) not in self.index:
-            lines = w * torch.arange(b * r, device=self.columns.device)
-            self.index[b * r, w] = (lines[:, None] + self.columns).flatten()
-        return codes.flatten(0, 2).index_select(0, self.index[b * r, w]).unflatten(0, (b, r, len(self.columns)))
+    def lines(self, codes: Tensor, rows: Tensor) -> Tensor:
+        """Where these rows begin in codes.flatten(0, 2): (B, R)."""
+        b, h, w = codes.shape[:3]
+        return w * (h * torch.arange(b, device=rows.device)[:, None] + rows)
+
+    def __call__(self, codes: Tensor, rows: Tensor) -> Tensor:
+        """codes (B, h, w, C), rows (R,) -> codes[:, rows][:, :, columns], (B, R, W, C)."""
+        at = self.lines(codes, rows)[..., None] + self.columns
+        return codes.flatten(0, 2).index_select(0, at.flatten()).unflatten(0, at.shape)
+
+
+class Crossed(Pixels):
+    """What a layer gives that is linear in a code, a row and a column, at output pixels:
+    codes[:, rows][:, :, columns] + at_row[which][:, None] + at_column, (B, R, W, C).
+
+    codes (B, h, w, C), columns (W,), at_row (n, C), at_column (W, C).
+    """
+
+    def __init__(self, codes: Tensor, columns: Tensor, at_row: Tensor, at_column: Tensor):
+        super().__init__(columns)
+        self.codes, self.at_row, self.at_column = codes, at_row.to(codes.dtype), at_column.to(codes.dtype)
+        if one_pass(codes):
+            self.table = torch.cat([codes.flatten(0, 2), self.at_row, self.at_column])
+            self.first = len(self.table) - len(at_row) - len(at_column)  # of `at_row` in it
+            self.places = torch.stack(
+                [columns, 0 * columns, len(self.table) - len(columns) + torch.arange(len(columns))], 1
+            )
+
+    def __call__(self, rows: Tensor, which: Tensor) -> Tensor:
+        if not one_pass(self.codes):
+            z = self.codes.index_select(1, rows) + self.at_row[which][:, None]
+            return super().__call__(z, torch.arange(len(rows), device=rows.device)) + self.at_column
+        lines = self.lines(self.codes, rows)
+        lines = torch.stack([lines, (self.first + which).expand_as(lines), torch.zeros_like(lines)], dim=-1)
+        return sums(self.table, lines[:, :, None] + self.places)
+
+
+def one_pass(x: Tensor) -> bool:
+    """Whether `sums` is the fastest way to gather vectors like x and add them up: on a CPU, without a graph."""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
+
+
+def sums(table: Tensor, index: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Sums of vectors, in one pass over them: table (N, C), index and weights (..., n) -> (..., C)."""
+    weights = None if weights is None else weights.flatten(0, -2)
+    made = F.embedding_bag(index.flatten(0, -2), table, mode="sum", per_sample_weights=weights)
+    return made.unflatten(0, index.shape[:-1])
+
+
+def add_product(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """y + x weight^T; y is consumed."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return y + product(x, weight)
+    y.view(-1, y.shape[-1]).addmm_(x.reshape(-1, x.shape[-1]), weight.T)
+    return y
 
 
 def bilinear(image: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:

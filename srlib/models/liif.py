@@ -15,7 +15,7 @@ from torch import Tensor
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid
-from srlib.models.layers import Columns, gather, hidden, linears, mlp, product, unfold, unfolded_linear
+from srlib.models.layers import Crossed, gather, hidden, linears, mlp, product, unfold, unfolded_linear
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,9 @@ class Around:
             (axis[0].abs() / total)[:, None].to(device) for axis, total in zip((row, column), totals, strict=True)
         )
         self.row, self.column = row.to(device), column.to(device)  # (sides, out) and (sides, W)
-        self.row_code = torch.stack([c.code for c in rows])  # (sides, out), on the CPU
-        self.gather = Columns(torch.cat([c.code for c in columns]).to(device))
+        self.row_code = torch.stack([c.code for c in rows]).to(device)  # (sides, out)
+        self.column_code = torch.cat([c.code for c in columns]).to(device)  # (sides * W,)
+        self.which = torch.arange(self.row_code.numel(), device=device).view_as(self.row_code)
 
     def ensemble(self, rgb: Tensor, k: Tensor) -> Tensor:
         """Eq 4 of the corners' answers for output rows k: (B, sides * R, sides * W, 3) -> (B, R, W, 3).
@@ -158,16 +159,12 @@ class LIIF(Decoder):
             bias = bias + first.weight[:, n + 2 :] @ torch.tensor(grid.cell, dtype=bias.dtype, device=bias.device)
         codes = unfolded_linear(features, first.weight[:, :n], bias, self.kernel)  # (B, h, w, hidden)
         around = Around(grid, features.device, ensemble=self.ensemble)
-        w_row, w_column = first.weight[:, n], first.weight[:, n + 1]
-        at_row = (around.row[..., None] * w_row).to(codes.dtype)  # (sides, out, hidden)
-        at_column = (around.column[..., None] * w_column).to(codes.dtype).flatten(0, 1)
+        at_row = around.row.flatten()[:, None] * first.weight[:, n]
+        at_column = around.column.flatten()[:, None] * first.weight[:, n + 1]
+        first_layer = Crossed(codes, around.column_code, at_row, at_column)
 
         def decode_rows(k: Tensor) -> Tensor:
-            z = (
-                codes.index_select(1, around.row_code[:, k].flatten().to(codes.device))
-                + at_row[:, k].flatten(0, 1)[:, None]
-            )
-            z = F.relu_(around.gather(z).add_(at_column))
+            z = F.relu_(first_layer(around.row_code[:, k].flatten(), around.which[:, k].flatten()))
             return around.ensemble(product(hidden(z, middle), last.weight, last.bias), k)
 
         return decode_rows

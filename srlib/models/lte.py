@@ -13,7 +13,6 @@ itself as three more channels, for the bilinear skip.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +20,43 @@ from torch import Tensor, nn
 from srlib.models.base import Decoder, Rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import TRAINED_SCALE, Grid
-from srlib.models.layers import bilinear, gather, hidden, linears, mlp, product
+from srlib.models.layers import Pixels, bilinear, gather, hidden, linears, mlp, one_pass, product, sums
 from srlib.models.liif import Around, corners, opposite_areas
+
+
+class Waves:
+    """Eq 5 at output pixels: A . [cos(inner), sin(inner)], inner = pi (F_row row + F_column column + P).
+
+    amplitudes (B, h, w, hidden), frequencies (B, h, w, hidden / 2, 2), phases (hidden / 2,) times pi; of each output column
+    its code and its coordinate, (W,). Without a graph `inner` is one weighted sum of three vectors a pixel.
+    """
+
+    def __init__(self, amplitudes: Tensor, frequencies: Tensor, phases: Tensor, columns: Tensor, at_column: Tensor):
+        self.amplitudes, self.phases, self.at_column = amplitudes, phases, at_column.to(phases)
+        self.f_row, self.f_column = (math.pi * f for f in frequencies.unbind(dim=-1))
+        self.pixels = Pixels(columns)
+        if one_pass(amplitudes):
+            self.table = torch.cat([self.f_row.flatten(0, 2), self.f_column.flatten(0, 2), phases[None]])
+            count = len(self.table) // 2
+            self.places = torch.stack([columns, count + columns, 0 * columns + 2 * count], dim=-1)
+
+    def __call__(self, rows: Tensor, at_row: Tensor) -> Tensor:
+        """Codes (R,) and coordinates (R,) of rows -> (B, R, W, hidden)."""
+        amplitudes = self.pixels(self.amplitudes, rows)
+        b, r, w = amplitudes.shape[:3]
+        if not one_pass(amplitudes):
+            inner = self.pixels(self.f_row, rows) * at_row[:, None, None].to(self.phases) + self.phases
+            inner = inner + self.pixels(self.f_column, rows) * self.at_column[:, None]
+            return amplitudes * torch.cat([torch.cos(inner), torch.sin(inner)], dim=-1)
+        lines = self.pixels.lines(self.amplitudes, rows)
+        lines = torch.stack([lines, lines, torch.zeros_like(lines)], dim=-1)[:, :, None]
+        weights = torch.ones(r, w, 3)
+        weights[..., 0], weights[..., 1] = at_row[:, None], self.at_column
+        inner = sums(self.table, lines + self.places, weights.expand(b, -1, -1, -1))
+        cos, sin = amplitudes.chunk(2, dim=-1)
+        cos.mul_(torch.cos(inner))
+        sin.mul_(inner.sin_())
+        return amplitudes
 
 
 class LTE(Decoder):
@@ -73,41 +107,14 @@ class LTE(Decoder):
         return decode_rows
 
     def fast(self, features: Tensor, grid: Grid) -> Rows:
-        """Same numbers, less work. With a = pi (F_row row + P) and b = pi F_column column,
-
-        A cos(a + b) = (A cos a) cos b - (A sin a) sin b,   A sin(a + b) = (A sin a) cos b + (A cos a) sin b:
-        the parts in a are computed once per row of a cell, those in b once per column of a cell.
-        """
+        """Same numbers, less work: see `Waves`; the four corners at once."""
         coef, freq, phase, image = self.estimate(features, grid)
         around, skip = Around(grid, features.device), bilinear(image, grid)
         *layers, last = linears(self.mlp)
-        f_row, f_column = (math.pi * f for f in freq.unbind(dim=-1))
-        distance = around.column.flatten()[:, None]
-
-        @lru_cache(maxsize=8)
-        def along_row(
-            i: int,
-        ) -> tuple[Tensor, Tensor]:  # codes' row i: cos b twice, sin b twice, each (B, 1, 2W, hidden)
-            b = around.gather(f_column[:, i : i + 1]) * distance
-            return tuple(torch.cat([wave, wave], dim=-1) for wave in (torch.cos(b), torch.sin(b)))
+        wave = Waves(coef, freq, math.pi * phase, around.column_code, around.column.flatten())
 
         def decode_rows(k: Tensor) -> Tensor:
-            code = around.row_code[:, k].flatten()  # (2R,)
-            here = code.to(features.device)
-            a = f_row.index_select(1, here) * around.row[:, k].flatten()[:, None, None] + math.pi * phase
-            cos, sin = torch.cos(a), torch.sin(a)
-            first, second = coef.index_select(1, here).chunk(2, dim=-1)
-            of_cos = around.gather(torch.cat([first * cos, second * sin], dim=-1))  # (B, 2R, 2W, hidden)
-            of_sin = around.gather(torch.cat([-first * sin, second * cos], dim=-1))
-            parts, end = [], 0
-            for i, count in zip(*(t.tolist() for t in torch.unique_consecutive(code, return_counts=True)), strict=True):
-                part, end = slice(end, end + count), end + count
-                cos, sin = along_row(i)
-                if torch.is_grad_enabled():
-                    parts.append(of_cos[:, part] * cos + of_sin[:, part] * sin)
-                else:
-                    of_cos[:, part].mul_(cos).addcmul_(of_sin[:, part], sin)
-            h = torch.cat(parts, dim=1) if parts else of_cos
+            h = wave(around.row_code[:, k].flatten(), around.row[:, k].flatten())
             return around.ensemble(product(hidden(h, layers), last.weight, last.bias), k) + skip(k)
 
         return decode_rows

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid
-from srlib.models.layers import Columns, gather, linears, mlp, unfold, unfolded_linear
+from srlib.models.layers import Pixels, gather, linears, mlp, unfold, unfolded_linear
 
 
 @dataclass(frozen=True)
@@ -99,18 +99,18 @@ class MetaSR(Decoder):
                 colours.flatten(1, 2).unflatten(-1, (-1, 3)).flatten(2, 3)
             )  # (B, h * row phases, w * column phases, 3)
             row, column = (len(a.offsets) * a.code + a.phase for a in (rows, columns))
-            pixels = Columns(column)
-            return lambda k: pixels(colours.index_select(1, row[k]))
+            pixels = Pixels(column)
+            return lambda k: pixels(colours, row[k])
 
         # the bias b is one more hidden unit that is always 1
         content = torch.cat([last.weight, last.bias[:, None]], dim=1).unflatten(0, (n, 3)).permute(1, 2, 0)
         content = unfolded_linear(features, content.flatten(0, 1), content.new_zeros(3 * (hidden + 1)), 3)
-        pixels = Columns(columns.code)
+        pixels = Pixels(columns.code)
 
         def decode_rows(k: Tensor) -> Tensor:
             v = self.inputs(rows.offsets[rows.phase[k]], columns.offsets[columns.phase], grid)
             g = F.pad(F.relu_(first(v)), (0, 1), value=1.0)
-            at = pixels(content.index_select(1, rows.code[k])).unflatten(-1, (3, hidden + 1))
+            at = pixels(content, rows.code[k]).unflatten(-1, (3, hidden + 1))
             return torch.einsum("brwch,rwh->brwc", at, g.to(at.dtype))
 
         return decode_rows

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from srlib.util import atomic, devices
+from srlib.util.threads import one_thread
 
 CACHE = "SRLIB_CACHE"  # the environment variable: another folder than the user's cache folder
 ROWS = 4096  # of the products that are compared
@@ -91,7 +92,7 @@ def on_one_core(measure: Callable[[], str | int]) -> str | int:
     answer: list = []
 
     def work() -> None:
-        torch.set_num_threads(1)
+        one_thread()
         with torch.inference_mode():
             answer.append(measure())
 

@@ -7,6 +7,7 @@ still where another process holds a core. Pieces of an image side by side, each 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import threading
 from collections import deque
@@ -20,6 +21,9 @@ from srlib.util import devices
 
 THREADS = "SRLIB_THREADS"  # the environment variable
 
+# Of glibc's mallopt: blocks smaller than this come from memory that is kept, and so much of it may lie idle in each thread.
+MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 2**25), (-1, 2**26)
+
 POOLS: dict[int, ThreadPoolExecutor] = {}
 INSIDE: dict[int, bool] = {}  # by thread: whether it is one of a pool
 MEANT: dict[int, int] = {}  # by thread: torch's threads as they were before `one_of_torch`
@@ -30,13 +34,14 @@ Result = TypeVar("Result")
 
 
 def count(threads: int | None = None) -> int:
-    """How many threads to use: `threads`, else $SRLIB_THREADS, else as many as torch uses and the process has cores.
+    """How many threads to use: `threads`, else what `one_of_torch` was told, else $SRLIB_THREADS, else as many as torch uses and
+    the process has cores.
 
     ValueError unless it is a whole number of at least 1.
     """
-    said = os.environ.get(THREADS, "") if threads is None else threads
+    said = MEANT.get(threading.get_ident(), os.environ.get(THREADS, "")) if threads is None else threads
     if said == "":
-        return max(1, min(MEANT.get(threading.get_ident()) or torch.get_num_threads(), devices.cores()))
+        return max(1, min(torch.get_num_threads(), devices.cores()))
     try:
         number = int(said)
     except (TypeError, ValueError):
@@ -86,10 +91,11 @@ def pool(threads: int) -> ThreadPoolExecutor:
     """The workers, begun when first asked for; torch's number of threads stays what it is, for this thread and for new ones."""
     with LOCK:
         if threads not in POOLS:
+            keep_freed_memory()
             before, met = torch.get_num_threads(), threading.Barrier(threads + 1)
 
             def begin() -> None:
-                torch.set_num_threads(1)
+                one_thread()
                 INSIDE[threading.get_ident()] = True
                 met.wait()
 
@@ -101,12 +107,31 @@ def pool(threads: int) -> ThreadPoolExecutor:
         return POOLS[threads]
 
 
+def one_thread() -> None:
+    """From now on this thread works alone. A thread takes over the process's number when it first asks for it, even after its
+    own was set: so it asks first."""
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+
+
+def keep_freed_memory() -> None:
+    """What a band frees is there for the next one. Else glibc hands blocks of some MB back to the system each time, and to
+    fetch them again, page by page, takes longer than what is done with them. Settings in the environment are left alone."""
+    if any(name in os.environ for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")):
+        return
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        for setting, value in (MMAP_THRESHOLD, TRIM_THRESHOLD):
+            mallopt(setting, value)
+
+
 @contextlib.contextmanager
-def one_of_torch() -> Iterator[None]:
-    """One of torch's threads for what is between pieces side by side, then as many as before; `count` stays what it was."""
+def one_of_torch(threads: int | None = None) -> Iterator[None]:
+    """One of torch's threads for what is between pieces side by side, then as many as before; `count` says `threads`, or what it
+    would have said."""
     here, before = threading.get_ident(), torch.get_num_threads()
     outer = MEANT.get(here)
-    MEANT[here] = outer or before
+    MEANT[here] = count(threads)
     torch.set_num_threads(1)
     try:
         yield
@@ -114,6 +139,8 @@ def one_of_torch() -> Iterator[None]:
         torch.set_num_threads(before)
         if outer is None:
             del MEANT[here]
+        else:
+            MEANT[here] = outer
 
 
 def after_fork() -> None:
