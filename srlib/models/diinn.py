@@ -109,7 +109,6 @@ class DIINN(Decoder):
         - Every modulation layer is linear in z. Its content term w_i z + b_i is a 3x3 convolution at LR resolution, once;
           without s among its inputs (m, [m z]) the whole modulation branch lives there.
         - w'_0 p is the sum of a part of the row and a part of the column.
-        - Modulation and synthesis layer see the same s: their products are one.
         - With mixed inputs z differs from pixel to pixel; then the four content terms are one product, and what depends
           on the position alone is computed once for each distinct pair of relative coordinates.
         """
@@ -119,7 +118,7 @@ class DIINN(Decoder):
         w_content = [layer.weight[:, -n:] for layer in modulation] if self.inputs != "m" else [modulation[0].weight]
         w_content, bias = torch.cat(w_content), torch.cat([layer.bias for layer in modulation])
         bias, later_bias = bias[: len(w_content)], bias[len(w_content) :]
-        both = [torch.cat([m.weight[:, :h], s.weight]) for m, s in zip(modulation[1:], synthesis[1:], strict=True)]
+        w_of_s = [layer.weight[:, :h].contiguous() for layer in modulation]
 
         def chain(content: Tensor) -> Tensor:  # (..., content terms) -> all m_i, where they follow from content alone
             terms = content.split(h, dim=-1) if self.inputs == "mz" else [content, *later_bias.split(h)]
@@ -129,24 +128,18 @@ class DIINN(Decoder):
             return torch.cat(ms, dim=-1)
 
         def synthesise(terms: Callable[[int], Tensor], s: Tensor) -> Tensor:
-            """terms(i): m_i (B, R, W, h), or for [s z] its content term and w'_i's bias (B, R, W, 2h), consumed. s: s_0."""
+            """terms(i): m_i, or for [s z] its content term, which is consumed, (B, R, W, h). s: s_0."""
             for i in range(1, LAYERS):
-                if self.inputs == "sz":  # both products with s are one
-                    m, inner = add_product(terms(i), s, both[i - 1]).split(h, dim=-1)
-                    s = F.relu(m) * torch.sin(inner)
-                else:
-                    s = terms(i) * torch.sin(product(s, synthesis[i].weight, synthesis[i].bias))
+                m = F.relu_(add_product(terms(i), s, w_of_s[i])) if self.inputs == "sz" else terms(i)
+                s = m * torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias))
             return product(s, self.last.weight, self.last.bias)
-
-        def with_bias(i: int, term: Tensor) -> Tensor:  # the content term and the bias of w'_i
-            return torch.cat([term, synthesis[i].bias.to(term.dtype).expand_as(term)], dim=-1)
 
         if self.initial is None:
             content = unfolded_linear(features, w_content, bias, 3)
             content = content if self.inputs == "sz" else chain(content)
             content = [term.contiguous() for term in content.split(h, dim=-1)]
             if self.inputs == "sz":
-                content = [F.relu(content[0]), *(with_bias(i, term) for i, term in enumerate(content[1:], 1))]
+                content[0] = F.relu(content[0])
             w_row, w_column, w_area = synthesis[0].weight.T
             a = row[:, None] * w_row + w_area * self.area(grid) + synthesis[0].bias
             b = column[:, None] * w_column
@@ -174,8 +167,8 @@ class DIINN(Decoder):
             p, first = (t[row_phase[k]][:, column_phase] for t in tables) if few else mixed(row[k], column)
             content = product(gather(codes, rows[k], columns) * p, w_content, bias)
             terms = list((content if self.inputs == "sz" else chain(content)).split(h, dim=-1))
-            m = F.relu(terms[0]) if self.inputs == "sz" else terms[0]
-            later = (lambda i: with_bias(i, terms[i])) if self.inputs == "sz" else terms.__getitem__
-            return synthesise(later, m * first)
+            if self.inputs == "sz":
+                terms = [F.relu(terms[0]), *(term.contiguous() for term in terms[1:])]
+            return synthesise(terms.__getitem__, terms[0] * first)
 
         return decode_mixed_rows

@@ -13,8 +13,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import pooch
 import torch
@@ -30,6 +31,7 @@ BLOCKS = (1024, 2048, 4096, 8192, 16384)  # rows of activations at a time
 BETTER = 0.97  # a larger block has to be at least so much faster
 LOCK = threading.Lock()
 
+Answer = TypeVar("Answer", str, int)
 Way = Callable[[Tensor, Tensor, Tensor | None, bool], Tensor]
 
 
@@ -75,15 +77,15 @@ def choice(question: str, measure: Callable[[], str | int]) -> str | int:
     return kept[question]
 
 
-def seconds(call: Callable[[], object], at_least: float = 3e-3) -> float:
-    """The shortest of several runs: other processes only ever make one longer."""
-    call()
-    best, total, runs = float("inf"), 0.0, 0
-    while total < at_least or runs < 5:
-        start = time.perf_counter()
-        call()
-        took = time.perf_counter() - start
-        best, total, runs = min(best, took), total + took, runs + 1
+def seconds(calls: dict[Answer, Callable[[], object]], at_least: float) -> dict[Answer, float]:
+    """The shortest of several runs of each, in turn: other processes only ever make one longer, and disturb all alike."""
+    best, rounds, end = dict.fromkeys(calls, float("inf")), 0, time.perf_counter() + at_least * len(calls)
+    while rounds < 4 or time.perf_counter() < end:
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            best[name] = min(best[name], time.perf_counter() - start)
+        rounds += 1
     return best
 
 
@@ -111,7 +113,7 @@ def compare_products(inputs: int, outputs: int, dtype: torch.dtype) -> str:
         x, weight = torch.rand(ROWS, inputs, dtype=dtype), torch.rand(outputs, inputs, dtype=dtype)
         bias = torch.rand(outputs, dtype=dtype)
         known = [name for name in WAYS if name != "onednn" or has_onednn(dtype)]
-        took = {name: seconds(lambda way=WAYS[name]: way(x, weight, bias, True)) for name in known}
+        took = seconds({name: partial(WAYS[name], x, weight, bias, True) for name in known}, 5e-3)
         return min(took, key=took.get)
 
     return on_one_core(measure)
@@ -122,20 +124,19 @@ def has_onednn(dtype: torch.dtype) -> bool:
 
 
 def compare_blocks(width: int) -> int:
-    """Rows a second of what decoders do most: gather, add, ReLU, two products."""
-    ways = product_of(width)
+    """Rows a second of what decoders do most: gather, add, ReLU, products."""
+    way = product_of(width)
 
     def measure() -> int:
         weight, bias = torch.rand(width, width) / width, torch.rand(width)
-        took = {}
-        for rows in BLOCKS:
-            codes, index = torch.rand(rows // 4, width), torch.arange(rows) // 4
+        codes, index = torch.rand(BLOCKS[-1] // 4, width), torch.arange(BLOCKS[-1]) // 4
 
-            def chain(codes: Tensor = codes, index: Tensor = index) -> Tensor:
-                z = F.relu_(codes.index_select(0, index).add_(bias))
-                return ways(ways(z, weight, bias, True), weight, bias, True)
+        def chain(rows: int) -> Tensor:
+            z = F.relu_(codes.index_select(0, index[:rows]).add_(bias))
+            return way(way(way(z, weight, bias, True), weight, bias, True), weight, bias, True)
 
-            took[rows] = seconds(chain, 1e-2) / rows
+        took = seconds({rows: partial(chain, rows) for rows in BLOCKS}, 2e-2)
+        took = {rows: took[rows] / rows for rows in BLOCKS}
         best = BLOCKS[0]
         for rows in BLOCKS[1:]:
             best = rows if took[rows] < BETTER * took[best] else best

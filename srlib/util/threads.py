@@ -34,8 +34,8 @@ Result = TypeVar("Result")
 
 
 def count(threads: int | None = None) -> int:
-    """How many threads to use: `threads`, else what `one_of_torch` was told, else $SRLIB_THREADS, else as many as torch uses and
-    the process has cores.
+    """How many threads to use: `threads`, else what `one_of_torch` was told, else $SRLIB_THREADS, else as many as torch uses
+    and the process has cores.
 
     ValueError unless it is a whole number of at least 1.
     """
@@ -127,8 +127,8 @@ def keep_freed_memory() -> None:
 
 @contextlib.contextmanager
 def one_of_torch(threads: int | None = None) -> Iterator[None]:
-    """One of torch's threads for what is between pieces side by side, then as many as before; `count` says `threads`, or what it
-    would have said."""
+    """One of torch's threads for what is between pieces side by side, then as many as before; `count` says `threads`, or what
+    it would have said."""
     here, before = threading.get_ident(), torch.get_num_threads()
     outer = MEANT.get(here)
     MEANT[here] = count(threads)
