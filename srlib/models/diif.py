@@ -37,6 +37,7 @@ from srlib.models.layers import (
     mlp,
     one_pass,
     product,
+    stacked,
     sums,
     unfold,
     unfolded_linear,
@@ -124,10 +125,8 @@ def fast_rows(
     down = (rows.query + 1) / 2  # how far below its upper vertices a pixel lies, 0 to 1
     across = (columns.query + 1) / 2
     pixels, ends = Pixels(columns.slice), torch.tensor([[-1.0], [1.0]]).to(w_column)
-    places = torch.stack(
-        [2 * columns.slice, 2 * columns.slice + 1], dim=-1
-    )  # of a pixel's two vectors in a row of slices
-    between = torch.stack([1 - across, across], dim=-1)
+    pair = stacked((2 * columns.slice, 2 * columns.slice + 1))  # where a pixel's two vectors lie in a row of slices
+    between = stacked((1 - across, across))
 
     def decode_rows(k: Tensor) -> Tensor:
         vectors = slice_vectors(k)
@@ -144,8 +143,7 @@ def fast_rows(
         else:
             z = z + (shift + ends * w_column).to(dtype)
             if one_pass(z):
-                lines = 2 * w * torch.arange(b * r).view(b, r, 1, 1)
-                z = sums(z.flatten(0, 3), lines + places, between.expand(b, r, -1, -1))
+                z = sums(z.flatten(0, 3), 2 * w * torch.arange(b * r).view(b, r, 1, 1) + pair, between)
             else:
                 left, right = (pixels(side, torch.arange(r, device=z.device)) for side in z.unbind(3))
                 z = torch.lerp(left, right, across[:, None].to(dtype))
@@ -244,14 +242,12 @@ class DIIF(Decoder):
             for i, a in enumerate((rows, columns))
         )
         side = torch.arange(count, device=features.device)  # a cell's vertices on one axis, from its own code on
-        vertices = (columns.code[:, None] + side).flatten()
-        first_layer = Crossed(codes, vertices, at_row, at_column)
+        vertices = [(a.code[:, None] + side).flatten() for a in (rows, columns)]
+        first_layer = Crossed(codes, *vertices, at_row, at_column)
         early = self.slicing == "constant"  # where the first fine layer meets the slice vectors
 
         def evaluate(s: Tensor) -> Tensor:
-            z = first_layer(
-                (rows.code[s, None] + side).flatten(), (count * s.to(side.device)[:, None] + side).flatten()
-            )
+            z = first_layer((count * s.to(side.device)[:, None] + side).flatten())
             z = hidden(F.relu_(z), coarse)  # (B, R * sides, w * sides, hidden)
             return (product(z, w_slice) if early else z).unflatten(2, (-1, count)).unflatten(1, (-1, count))
 

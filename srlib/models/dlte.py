@@ -84,13 +84,12 @@ class DLTE(Decoder):
         rows, columns = axes(features, grid)
         skip, layers = bilinear(image, grid), linears(self.coarse)
         side = torch.arange(2, device=features.device)  # a cell's vertices on one axis, from its own code on
-        row_end, column_end = (((a.first + a.last)[:, None] - 2 * (2 * side - 1)).to(coef) for a in (rows, columns))
-        wave = Waves(
-            coef, freq, math.pi * self.phase(cell), (columns.code[:, None] + side).flatten(), column_end.flatten()
-        )
+        ends = (((a.first + a.last)[:, None] - 2 * (2 * side - 1)).flatten() for a in (rows, columns))
+        vertices = ((a.code[:, None] + side).flatten() for a in (rows, columns))
+        wave = Waves(coef, freq, math.pi * self.phase(cell), *zip(vertices, ends, strict=True))
 
         def evaluate(k: Tensor) -> Tensor:
-            h = wave((rows.code[k, None] + side).flatten(), row_end[k].flatten())  # (B, 2R, 2w, hidden)
+            h = wave((2 * k.to(side.device)[:, None] + side).flatten())  # (B, 2R, 2w, hidden)
             return hidden(h, layers).unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
 
         decode_rows = fast_rows(evaluate, rows, columns, self.fine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -144,55 +144,73 @@ class Pixels:
         each = torch.arange(len(columns), device=columns.device)
         self.in_order = columns.device.type != "meta" and torch.equal(columns, each)
 
-    def lines(self, codes: Tensor, rows: Tensor) -> Tensor:
-        """Where these rows begin in codes.flatten(0, 2): (B, R)."""
-        b, h, w = codes.shape[:3]
-        return w * (h * torch.arange(b, device=rows.device)[:, None] + rows)
-
     def __call__(self, codes: Tensor, rows: Tensor) -> Tensor:
         """codes (B, h, w, C), rows (R,) -> codes[:, rows][:, :, columns], (B, R, W, C)."""
-        if self.in_order and len(self.columns) == codes.shape[2]:  # nothing moves
+        b, h, w = codes.shape[:3]
+        if self.in_order and len(self.columns) == w:  # nothing moves
             return codes.index_select(1, rows)
-        at = self.lines(codes, rows)[..., None] + self.columns
+        lines = w * (h * torch.arange(b, device=rows.device)[:, None] + rows)
+        at = lines[..., None] + self.columns
         return codes.flatten(0, 2).index_select(0, at.flatten()).unflatten(0, at.shape)
 
 
-class Crossed(Pixels):
-    """What a layer gives that is linear in a code, a row and a column, at output pixels:
-    codes[:, rows][:, :, columns] + at_row[which][:, None] + at_column, (B, R, W, C).
+class Sums:
+    """Sums of m vectors of a table at each output pixel, in one pass over them.
 
-    codes (B, h, w, C), columns (W,), at_row (n, C), at_column (W, C).
+    table (N, C). Where the vectors lie is the sum of a part of the row, rows (n, m), of the column, columns (W, m), and of the
+    image, images (B, m).
     """
 
-    def __init__(self, codes: Tensor, columns: Tensor, at_row: Tensor, at_column: Tensor):
-        super().__init__(columns)
-        self.codes, self.at_row, self.at_column = codes, at_row.to(codes.dtype), at_column.to(codes.dtype)
-        if one_pass(codes):
-            self.table = torch.cat([codes.flatten(0, 2), self.at_row, self.at_column])
-            self.first = len(self.table) - len(at_row) - len(at_column)  # of `at_row` in it
-            self.places = torch.stack(
-                [columns, 0 * columns, len(self.table) - len(columns) + torch.arange(len(columns))], 1
-            )
+    def __init__(self, table: Tensor, rows: Sequence[Tensor], columns: Sequence[Tensor], images: Sequence[Tensor]):
+        self.table, (self.rows, self.columns, self.images) = table, map(stacked, (rows, columns, images))
 
-    def __call__(self, rows: Tensor, which: Tensor) -> Tensor:
-        if not one_pass(self.codes):
-            z = self.codes.index_select(1, rows) + self.at_row[which][:, None]
-            return super().__call__(z, torch.arange(len(rows), device=rows.device)) + self.at_column
-        lines = self.lines(self.codes, rows)
-        lines = torch.stack([lines, (self.first + which).expand_as(lines), torch.zeros_like(lines)], dim=-1)
-        return sums(self.table, lines[:, :, None] + self.places)
+    def __call__(self, which: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Rows (R,), weights (R, W, m) or all 1 -> (B, R, W, C)."""
+        at = self.rows[which][:, None] + self.columns
+        at = at[None] if len(self.images) == 1 else self.images[:, None, None] + at
+        return sums(self.table, at, weights)
+
+
+def sums(table: Tensor, at: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Sums of vectors of a table (N, C), by a fused kernel of torch: at (..., m), weights likewise or all 1 -> (..., C)."""
+    weights = None if weights is None else weights.expand(at.shape).flatten(0, -2)
+    made = F.embedding_bag(at.flatten(0, -2), table, mode="sum", per_sample_weights=weights)
+    return made.unflatten(0, at.shape[:-1])
+
+
+def stacked(parts: Sequence[Tensor]) -> Tensor:
+    return torch.stack(torch.broadcast_tensors(*parts), dim=-1)
 
 
 def one_pass(x: Tensor) -> bool:
-    """Whether `sums` is the fastest way to gather vectors like x and add them up: on a CPU, without a graph."""
+    """Whether `Sums` is the fastest way to gather vectors like x and add them up: on a CPU, without a graph."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
 
 
-def sums(table: Tensor, index: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Sums of vectors, in one pass over them: table (N, C), index and weights (..., n) -> (..., C)."""
-    weights = None if weights is None else weights.flatten(0, -2)
-    made = F.embedding_bag(index.flatten(0, -2), table, mode="sum", per_sample_weights=weights)
-    return made.unflatten(0, index.shape[:-1])
+class Crossed:
+    """What a layer gives that is linear in a code, a row and a column, at output pixels:
+    codes[:, rows][:, :, columns] + at_row[:, None] + at_column, (B, n, W, C), some rows of it at a time.
+
+    codes (B, h, w, C), rows (n,), columns (W,), at_row (n, C), at_column (W, C).
+    """
+
+    def __init__(self, codes: Tensor, rows: Tensor, columns: Tensor, at_row: Tensor, at_column: Tensor):
+        b, h, w, _ = codes.shape
+        self.codes, self.at_row, self.at_column = codes, at_row.to(codes.dtype), at_column.to(codes.dtype)
+        self.rows, self.pixels = rows, Pixels(columns)
+        if one_pass(codes):
+            table, first = torch.cat([codes.flatten(0, 2), self.at_row, self.at_column]), b * h * w
+            zero, each = torch.tensor(0), torch.arange(max(len(rows), len(columns)))
+            of_row, of_column = first + each[: len(rows)], first + len(rows) + each[: len(columns)]
+            of_image = h * w * torch.arange(b)
+            self.sums = Sums(table, (w * rows, of_row, zero), (columns, zero, of_column), (of_image, zero, zero))
+
+    def __call__(self, which: Tensor) -> Tensor:
+        """Rows (R,) -> (B, R, W, C)."""
+        if one_pass(self.codes):
+            return self.sums(which)
+        z = self.codes.index_select(1, self.rows[which]) + self.at_row[which][:, None]
+        return self.pixels(z, torch.arange(len(which), device=z.device)) + self.at_column
 
 
 def add_product(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:

@@ -161,10 +161,10 @@ class LIIF(Decoder):
         around = Around(grid, features.device, ensemble=self.ensemble)
         at_row = around.row.flatten()[:, None] * first.weight[:, n]
         at_column = around.column.flatten()[:, None] * first.weight[:, n + 1]
-        first_layer = Crossed(codes, around.column_code, at_row, at_column)
+        first_layer = Crossed(codes, around.row_code.flatten(), around.column_code, at_row, at_column)
 
         def decode_rows(k: Tensor) -> Tensor:
-            z = F.relu_(first_layer(around.row_code[:, k].flatten(), around.which[:, k].flatten()))
+            z = F.relu_(first_layer(around.which[:, k].flatten()))
             return around.ensemble(product(hidden(z, middle), last.weight, last.bias), k)
 
         return decode_rows

@@ -20,39 +20,50 @@ from torch import Tensor, nn
 from srlib.models.base import Decoder, Rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import TRAINED_SCALE, Grid
-from srlib.models.layers import Pixels, bilinear, gather, hidden, linears, mlp, one_pass, product, sums
+from srlib.models.layers import Pixels, Sums, bilinear, gather, hidden, linears, mlp, one_pass, product, stacked
 from srlib.models.liif import Around, corners, opposite_areas
 
 
 class Waves:
     """Eq 5 at output pixels: A . [cos(inner), sin(inner)], inner = pi (F_row row + F_column column + P).
 
-    amplitudes (B, h, w, hidden), frequencies (B, h, w, hidden / 2, 2), phases (hidden / 2,) times pi; of each output column
-    its code and its coordinate, (W,). Without a graph `inner` is one weighted sum of three vectors a pixel.
+    amplitudes (B, h, w, hidden), frequencies (B, h, w, hidden / 2, 2), phases (hidden / 2,) times pi; of n rows and of the
+    output columns the code and the coordinate, (n,) and (W,). Without a graph `inner` is one weighted sum of three vectors.
     """
 
-    def __init__(self, amplitudes: Tensor, frequencies: Tensor, phases: Tensor, columns: Tensor, at_column: Tensor):
-        self.amplitudes, self.phases, self.at_column = amplitudes, phases, at_column.to(phases)
+    def __init__(
+        self,
+        amplitudes: Tensor,
+        frequencies: Tensor,
+        phases: Tensor,
+        rows: tuple[Tensor, Tensor],
+        columns: tuple[Tensor, Tensor],
+    ):
+        (self.rows, at_row), (columns, at_column) = rows, columns
+        self.amplitudes, self.phases = amplitudes, phases
         self.f_row, self.f_column = (math.pi * f for f in frequencies.unbind(dim=-1))
+        self.at_row, self.at_column = at_row.to(phases), at_column.to(phases)
         self.pixels = Pixels(columns)
         if one_pass(amplitudes):
-            self.table = torch.cat([self.f_row.flatten(0, 2), self.f_column.flatten(0, 2), phases[None]])
-            count = len(self.table) // 2
-            self.places = torch.stack([columns, count + columns, 0 * columns + 2 * count], dim=-1)
+            b, h, w, _ = amplitudes.shape
+            table = torch.cat([self.f_row.flatten(0, 2), self.f_column.flatten(0, 2), phases[None]])
+            line, image, zero, one = w * self.rows, h * w * torch.arange(b), torch.tensor(0), torch.tensor(1.0)
+            of_column = columns, b * h * w + columns, torch.tensor(2 * b * h * w)
+            self.sums = Sums(table, (line, line, zero), of_column, (image, image, zero))
+            self.row_weights, self.column_weights = (
+                stacked((self.at_row, one, one)),
+                stacked((one, self.at_column, one)),
+            )
 
-    def __call__(self, rows: Tensor, at_row: Tensor) -> Tensor:
-        """Codes (R,) and coordinates (R,) of rows -> (B, R, W, hidden)."""
+    def __call__(self, which: Tensor) -> Tensor:
+        """Rows (R,) of the n -> (B, R, W, hidden)."""
+        rows = self.rows[which]
         amplitudes = self.pixels(self.amplitudes, rows)
-        b, r, w = amplitudes.shape[:3]
         if not one_pass(amplitudes):
-            inner = self.pixels(self.f_row, rows) * at_row[:, None, None].to(self.phases) + self.phases
+            inner = self.pixels(self.f_row, rows) * self.at_row[which][:, None, None] + self.phases
             inner = inner + self.pixels(self.f_column, rows) * self.at_column[:, None]
             return amplitudes * torch.cat([torch.cos(inner), torch.sin(inner)], dim=-1)
-        lines = self.pixels.lines(self.amplitudes, rows)
-        lines = torch.stack([lines, lines, torch.zeros_like(lines)], dim=-1)[:, :, None]
-        weights = torch.ones(r, w, 3)
-        weights[..., 0], weights[..., 1] = at_row[:, None], self.at_column
-        inner = sums(self.table, lines + self.places, weights.expand(b, -1, -1, -1))
+        inner = self.sums(which, self.row_weights[which][:, None] * self.column_weights)
         cos, sin = amplitudes.chunk(2, dim=-1)
         cos.mul_(torch.cos(inner))
         sin.mul_(inner.sin_())
@@ -111,10 +122,12 @@ class LTE(Decoder):
         coef, freq, phase, image = self.estimate(features, grid)
         around, skip = Around(grid, features.device), bilinear(image, grid)
         *layers, last = linears(self.mlp)
-        wave = Waves(coef, freq, math.pi * phase, around.column_code, around.column.flatten())
+        rows, columns = (around.row_code, around.row), (around.column_code, around.column)
+        rows, columns = (tuple(part.flatten() for part in axis) for axis in (rows, columns))
+        wave = Waves(coef, freq, math.pi * phase, rows, columns)
 
         def decode_rows(k: Tensor) -> Tensor:
-            h = wave(around.row_code[:, k].flatten(), around.row[:, k].flatten())
+            h = wave(around.which[:, k].flatten())
             return around.ensemble(product(hidden(h, layers), last.weight, last.bias), k) + skip(k)
 
         return decode_rows

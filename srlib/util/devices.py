@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import platform
 import re
@@ -45,11 +46,32 @@ def synchronize(device: torch.device) -> None:
 
 
 def cores() -> int:
-    """How many CPU cores this process may use."""
+    """How many CPU cores this process may use: its affinity, and on Linux the quota of its control group (a container)."""
     try:
-        return len(os.sched_getaffinity(0))
+        allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))))
+
+
+def quota(groups: Path, root: Path) -> int:
+    """Cores that the control group leaves to a process, at least 1; very many without a limit. Both versions are known."""
+    found = [2**31]
+    with contextlib.suppress(OSError, ValueError):
+        for line in groups.read_text().splitlines():
+            _, kinds, name = line.split(":", 2)
+            folder = root / name.lstrip("/") if not kinds else root / kinds / name.lstrip("/")
+            for place in (folder, *folder.parents):
+                if not place.is_relative_to(root):
+                    break
+                limit, period = "max", "1"
+                if (place / "cpu.max").exists():
+                    limit, period = (place / "cpu.max").read_text().split()
+                elif (place / "cpu.cfs_quota_us").exists():
+                    limit, period = ((place / f"cpu.cfs_{what}_us").read_text() for what in ("quota", "period"))
+                if limit != "max" and int(limit) > 0:
+                    found.append(max(1, math.ceil(int(limit) / int(period))))
+    return min(found)
 
 
 def machine(device: torch.device | str = "cpu") -> dict:

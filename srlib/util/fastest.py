@@ -23,11 +23,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from srlib.util import atomic, devices
-from srlib.util.threads import one_thread
+from srlib.util.threads import one_thread, side_by_side
 
 CACHE = "SRLIB_CACHE"  # the environment variable: another folder than the user's cache folder
 ROWS = 4096  # of the products that are compared
 BLOCKS = (1024, 2048, 4096, 8192, 16384)  # rows of activations at a time
+BLOCK_VALUES = 2**21  # no more than so many values
 BETTER = 0.97  # a larger block has to be at least so much faster
 LOCK = threading.Lock()
 
@@ -124,25 +125,29 @@ def has_onednn(dtype: torch.dtype) -> bool:
 
 
 def compare_blocks(width: int) -> int:
-    """Rows a second of what decoders do most: gather, add, ReLU, products."""
+    """Rows a second of what decoders do most: look up where vectors lie, gather, add, ReLU, products. By all cores at once:
+    small blocks suit caches, large ones Python, of which each core wants some between two operators."""
     way = product_of(width)
+    blocks = [rows for rows in BLOCKS if rows * width <= BLOCK_VALUES] or [BLOCKS[0]]
+    weight, bias = torch.rand(width, width) / width, torch.rand(width)
+    codes, index = torch.rand(blocks[-1] // 4, width), torch.arange(blocks[-1]) // 4
 
-    def measure() -> int:
-        weight, bias = torch.rand(width, width) / width, torch.rand(width)
-        codes, index = torch.rand(BLOCKS[-1] // 4, width), torch.arange(BLOCKS[-1]) // 4
+    def chain(rows: int) -> Tensor:
+        at = (index[:rows].view(-1, 4) + torch.arange(4)).clamp_(max=len(codes) - 1)
+        z = F.relu_(codes.index_select(0, at.flatten()).add_(bias))
+        return way(way(way(z, weight, bias, True), weight, bias, True), weight, bias, True)
 
-        def chain(rows: int) -> Tensor:
-            z = F.relu_(codes.index_select(0, index[:rows]).add_(bias))
-            return way(way(way(z, weight, bias, True), weight, bias, True), weight, bias, True)
+    def all_cores(rows: int) -> None:
+        for _ in side_by_side(chain, [rows] * (2 * cores * blocks[-1] // rows), cores):
+            pass
 
-        took = seconds({rows: partial(chain, rows) for rows in BLOCKS}, 2e-2)
-        took = {rows: took[rows] / rows for rows in BLOCKS}
-        best = BLOCKS[0]
-        for rows in BLOCKS[1:]:
-            best = rows if took[rows] < BETTER * took[best] else best
-        return best
-
-    return on_one_core(measure)
+    cores = devices.cores()
+    with torch.inference_mode():
+        took = seconds({rows: partial(all_cores, rows) for rows in blocks}, 2e-2)
+    best = blocks[0]
+    for rows in blocks[1:]:
+        best = rows if took[rows] < BETTER * took[best] else best
+    return best
 
 
 def product_of(width: int) -> Way:

@@ -8,6 +8,7 @@ import filelock
 import pytest
 import torch
 
+from srlib.util import devices
 from srlib.util.devices import one_gpu
 
 # takes a GPU, prints it, keeps it until stdin ends
@@ -94,3 +95,31 @@ def test_processes_share_no_gpu_and_a_killed_one_gives_its_own_back(hold):
 def test_slurm_jobs_count_their_gpus_from_0(hold):
     jobs = [hold(CUDA_VISIBLE_DEVICES="0", SLURM_JOB_ID=number) for number in ("11", "12")]
     assert [job.stdout.readline().split()[1] for job in jobs] == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "cores"),
+    [
+        ("0::/job", {"job/cpu.max": "150000 100000"}, 2),
+        ("0::/job/step", {"job/cpu.max": "100000 100000", "job/step/cpu.max": "max 100000"}, 1),
+        ("0::/job", {"job/cpu.max": "max 100000"}, 2**31),
+        (
+            "4:cpu,cpuacct:/job",
+            {"cpu,cpuacct/job/cpu.cfs_quota_us": "300000", "cpu,cpuacct/job/cpu.cfs_period_us": "100000"},
+            3,
+        ),
+        (
+            "4:cpu,cpuacct:/job",
+            {"cpu,cpuacct/job/cpu.cfs_quota_us": "-1", "cpu,cpuacct/job/cpu.cfs_period_us": "100000"},
+            2**31,
+        ),
+        ("nonsense", {}, 2**31),
+    ],
+)
+def test_the_quota_of_a_control_group_counts(tmp_path, line, files, cores):
+    groups = tmp_path / "cgroup"
+    groups.write_text(line + "\n")
+    for name, text in files.items():
+        (tmp_path / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fs" / name).write_text(text)
+    assert devices.quota(groups, tmp_path / "fs") == cores
