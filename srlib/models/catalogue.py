@@ -65,6 +65,7 @@ DECODERS: dict[str, DecoderRecord] = {
     "liif-wo-ensemble": DecoderRecord(partial(LIIF, ensemble=False), "LIIF w/o ensemble", "#5b9bc8"),
     "liif-wo-unfolding": DecoderRecord(partial(LIIF, unfold=False), "LIIF w/o unfolding", "#8fb8d6"),
     "liif-wo-cell": DecoderRecord(partial(LIIF, cell=False), "LIIF w/o cell", "#b5cfe0"),
+    "liif-near": DecoderRecord(partial(LIIF, near=True), "LIIF (DIINN's)", "#24508c"),  # as DIINN's authors wrote it
     "lte": DecoderRecord(LTE, "LTE", "#56b4e9"),
     "diif": DecoderRecord(DIIF, "DIIF", "#d55e00"),
     "diif-wo-ds": DecoderRecord(FixedSliceDIIF, "DIIF w/o ds", "#7f3b08"),

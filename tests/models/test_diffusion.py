@@ -237,7 +237,7 @@ def test_released_files(tmp_path):
         srlib.load(tmp_path / "more_gen.pth")
     plain = {name: tensor for name, tensor in state.items() if ".condition_s" not in name}
     for wrong, why in (
-        (plain, "without IDM's conditioning"),
+        (plain, "not the weights of sr3"),
         (state | {"denoise_fn.foo": 3}, "looks like IDM's state dict but is not laid out so .*foo is not a tensor"),
         (state | {"denoise_fn.downs.0.weight": torch.zeros(0, 6, 3, 3)}, "looks like IDM's state dict"),
         (state | {"denoise_fn.downs.0.weight": torch.zeros(24, 6, 3, 3)}, "looks like IDM's state dict"),
