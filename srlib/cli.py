@@ -315,14 +315,14 @@ def data_sets(names: list[str] | None = None, /) -> None:
 
 @app.command(
     name="weights",
-    help_epilogue=examples("srlib weights", "srlib weights compact-diif rdn-liif", "srlib weights --check file.pth"),
+    help_epilogue=examples("srlib weights", "srlib weights rdn-liif rdn-lte", "srlib weights --check file.pth"),
 )
 def weight_files(names: list[str] | None = None, /, *, check: Path | None = None) -> None:
-    """List the weights at hand, how each was trained, or say what a file is.
+    """List the weights at hand and those that authors have published, fetch some of these, or say what a file is.
 
     Args:
-        names: Only these models.
-        check: A file: read it whole and say which model it holds.
+        names: Models, or published files: those that are not at hand are downloaded and checked, if anyone has published them.
+        check: A file: read it whole and say which model it holds, whether it is a published one, and which table rows it fills.
     """
     from srlib.weights import listing
 
@@ -330,8 +330,22 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
         raise WrongUse("give either names or --check FILE")
     if check:
         print("\n".join(f"{name}: {value}" for name, value in listing.describe(check).items()))
-    else:
-        show(listing.at_hand(names or ()))
+        return
+    table, failed = listing.at_hand(names or ()), []
+    for name in names or []:
+        try:
+            if listing.fetch(name, progress=sys.stderr.isatty()):
+                table = listing.at_hand(names)
+        except (OSError, ValueError) as error:
+            if len(names) == 1:
+                raise
+            failed.append(str(error))
+    show(table)
+    if not names:
+        print("\nPublished by others; srlib weights NAME fetches one:")
+        show(listing.published())
+    if failed:
+        raise Failed("\n  ".join([f"{len(failed)} of {len(names)} were not fetched:", *failed]))
 
 
 @app.command(help_epilogue=examples("srlib bench", "srlib bench --repeats 3 --device cpu --csv bench.csv"))

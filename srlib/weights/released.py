@@ -4,8 +4,8 @@ LIIF, Meta-SR, LTE, LTE+, and EDSR and RDN with their tails, in LIIF's format:
     {"model": {"name", "args", "sd"}, "optimizer", "epoch"}; a fixed-scale network is a "liif" without imnet_spec
 DIINN, a Lightning checkpoint: {"state_dict": {"net.encoder.*", "net.decoder.*", "sub", "div"}, "hyper_parameters", ...}
     its repository's own LIIF has "net.decoder.0" to "8" there, its Meta-SR "net.imnet.layers"
-LIIF by MMagic: {"meta", "state_dict": {"generator.conv_first", ".body", ".conv_after_body" or ".sfe1", ".sfe2", ".rdbs", ".gff",
-    and "generator.imnet.layers"}}
+LIIF by MMagic: {"meta", "state_dict": {"generator.conv_first", ".body", ".conv_after_body" or ".sfe1", ".sfe2", ".rdbs",
+    ".gff", and "generator.imnet.layers"}}
 EDSR, as its authors published it: a bare state dict of "head", "body" and "tail", for images in [0, 255] less DIV2K's mean
 IDM's *_gen.pth: a bare state dict of "denoise_fn", "encoder", an unused "imnet" and the buffers of the noise schedule
 SR3's *_gen.pth, of its public implementation: a bare state dict of "denoise_fn" and the same buffers
