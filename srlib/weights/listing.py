@@ -23,7 +23,7 @@ def at_hand(wanted: Sequence[str] = ()) -> pd.DataFrame:
     """The models with weights, or those wanted: model, file, MB, commit, how it was trained. ValueError for unknown names."""
     for name in wanted:
         if name not in (*names(), *registry.released()):
-            raise unknown("model or released file", name, [*names(), *registry.released()])
+            raise unknown("model", name, [*names(), *registry.released()])
     rows = []
     for name in wanted or names():
         one = registry.released().get(name)
@@ -92,7 +92,7 @@ def describe(path: str | Path) -> dict[str, object]:
         try:
             model = load(path)
         except ValueError as error:
-            said = registry.remark(path, digest)
+            said = registry.remark(path, digest, broken=True)
             said = said or (f"it is the file that {one.by} published as {one.name}: {one.note}" if one else "")
             raise ValueError(f"{error}{said and '; '}{said}") from error
     facts: dict[str, object] = {"model": model.architecture, "parameters": sum(p.numel() for p in model.parameters())}

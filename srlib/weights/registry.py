@@ -92,8 +92,8 @@ def known(digest: str) -> Released | None:
     return next((one for one in released().values() if one.is_it(digest)), None)
 
 
-def remark(path: Path, digest: str) -> str:
-    """What a file's size, name and SHA-256 say of it beside what is in it: "" or a sentence."""
+def remark(path: Path, digest: str, *, broken: bool = False) -> str:
+    """What a file's size, name and SHA-256 say of it beside what is in it: "" or a sentence. broken: it could not be read."""
     size, one = path.stat().st_size, known(digest)
     if one is not None:
         called = path.stem if path.stem in released() else ""
@@ -103,7 +103,7 @@ def remark(path: Path, digest: str) -> str:
     if alike := [one for one in whole if one.size == size]:
         names = " or ".join(one.name for one in alike)
         return f"it has the size of the published {names}, but not the SHA-256: a changed byte, or another training"
-    if named in whole and size < named.size:
+    if broken and named in whole and size < named.size:
         return f"it has {size:,} of the {named.size:,} bytes of the published {named.name}"
     return ""
 
