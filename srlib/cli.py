@@ -371,3 +371,35 @@ def bench(*, csv: Path | None = None, repeats: int = 5, device: str = "auto") ->
         with atomic.whole(csv) as temporary:
             table.assign(device=device_name(place), commit=provenance.commit()).to_csv(temporary, index=False)
     show(cost.bench_memory(device=place).round(0))
+
+
+@app.command(
+    help_epilogue=examples("srlib gpu --dry-run", "srlib gpu", "srlib gpu times tables", "srlib gpu --skip training")
+)
+def gpu(
+    stages: list[str] | None = None,
+    /,
+    *,
+    skip: list[str] | None = None,
+    data: str = "DIV2K-train",
+    device: str = "auto",
+    rehearse: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """What a GPU is for: agreement with the CPU, times, training at full size, tables; each with an estimate first.
+
+    The same command goes on where it was interrupted.
+
+    Args:
+        stages: agreement, times, training, tables; by default all.
+        skip: Stages to leave out.
+        data: Data set or folder that models are trained on.
+        device: auto or cuda.
+        rehearse: All of it at tiny size on the CPU, in results/gpu-rehearsal and results/rehearsal.
+        dry_run: Only say how long each stage would take.
+    """
+    from srlib.workbook import gpu as work
+
+    left = work.run(stages or (), skip or (), device=device, rehearse=rehearse, dry=dry_run, dataset=data)
+    if left:
+        raise Failed("\n  ".join([f"{len(left)} not done:", *left]))
