@@ -348,29 +348,44 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
         raise Failed("\n  ".join([f"{len(failed)} of {len(names)} were not fetched:", *failed]))
 
 
-@app.command(help_epilogue=examples("srlib bench", "srlib bench --repeats 3 --device cpu --csv bench.csv"))
-def bench(*, csv: Path | None = None, repeats: int = 5, device: str = "auto") -> None:
+@app.command(
+    help_epilogue=examples(
+        "srlib bench",
+        "srlib bench --repeats 3 --device cpu --csv bench.csv",
+        "srlib bench --device cuda --compile",
+    )
+)
+def bench(*, csv: Path | None = None, repeats: int = 5, device: str = "auto", compile: bool = False) -> None:
     """Time the fast paths against the literal ones on this machine, and the memory of a large result.
+
+    A GPU is waited for before a clock is read; float32 is without TF32.
 
     Args:
         csv: Write the times here as well.
         repeats: Calls that a time is the median of.
         device: auto, cpu or cuda.
+        compile: On a GPU, instead: the fast paths as they are and through torch.compile, with CUDA graphs where it makes them.
     """
     import torch
 
     from srlib import cost
     from srlib.util import atomic, provenance
-    from srlib.util.devices import choose_device, device_name
+    from srlib.util.devices import choose_device, device_name, exact_float32
 
     place = choose_device(device)
-    table = cost.bench(repeats=repeats, device=place)
+    if compile and place.type != "cuda":
+        raise WrongUse(
+            "--compile is for a GPU: on a CPU the fast paths choose among ways that torch.compile cannot read"
+        )
+    with exact_float32():
+        table = (cost.bench_compiled if compile else cost.bench)(repeats=repeats, device=place)
     print(f"{device_name(place)}, torch {torch.__version__}, commit {provenance.commit()}, {provenance.now()}")
     show(table.round(3))
     if csv:
         with atomic.whole(csv) as temporary:
             table.assign(device=device_name(place), commit=provenance.commit()).to_csv(temporary, index=False)
-    show(cost.bench_memory(device=place).round(0))
+    if not compile:
+        show(cost.bench_memory(device=place).round(0))
 
 
 @app.command(

@@ -503,6 +503,23 @@ def test_a_weight_file_says_what_it_is(srlib):
     assert srlib("weights", "--check", weights.find("compact-diif"))[1].startswith("model: compact-diif\n")
 
 
+def test_compiling_is_for_a_gpu(srlib):
+    code, _, err = srlib("bench", "--device", "cpu", "--compile")
+    assert (code, is_sentence(err)) == (2, True)
+
+
+def test_a_gpus_work_is_handed_on(srlib, monkeypatch):
+    from srlib.workbook import gpu
+
+    asked = []
+    monkeypatch.setattr(gpu, "run", lambda *words, **more: asked.append((words, more)) or ["training: no data"])
+    code, _, err = srlib("gpu", "times", "training", "--skip", "tables", "--rehearse", "--data", "mine")
+    assert asked == [
+        ((["times", "training"], ["tables"]), {"device": "auto", "rehearse": True, "dry": False, "dataset": "mine"})
+    ]
+    assert (code, err) == (1, "srlib: 1 not done:\n  training: no data\n")
+
+
 def test_bench_writes_its_table(srlib, monkeypatch, tmp_path):
     from srlib import cost
 
