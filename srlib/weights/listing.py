@@ -47,7 +47,7 @@ def published() -> pd.DataFrame:
             f"{paper} {', '.join(dict.fromkeys(n))}" if n != [""] else paper for paper, n in tables.items()
         )
         state = "at hand" if one.found else "can be fetched" if one.url or one.drive else "by hand"
-        state += "" if one.model else ", not read"
+        state += "" if one.readable else ", not read"
         rows.append((one.name, one.by, round(one.size / 1e6, 1) or None, one.licence or "not known", fills, state))
     return pd.DataFrame(rows, columns=["name", "published by", "MB", "licence", "tables", "state"])
 
@@ -59,7 +59,7 @@ def fetch(name: str, *, progress: bool = True) -> bool:
     if one is None or one.found or (name in names() and find(name)):
         return False
     path = registry.fetch(name, progress=progress)
-    if one.model and not one.sha256 and (held := load(path).architecture) != one.model:
+    if one.readable and not one.sha256 and (held := load(path).architecture) != one.model:
         raise ValueError(f"{paths.shown(path)}: holds {held}, where {one.by} published {one.model}")
     return True
 
@@ -93,7 +93,7 @@ def describe(path: str | Path) -> dict[str, object]:
             model = load(path)
         except ValueError as error:
             said = registry.remark(path, digest, broken=True)
-            said = said or (f"it is the file that {one.by} published as {one.name}: {one.note}" if one else "")
+            said = said or (f"it is the file that {one.by} published as {one.name}" if one else "")
             raise ValueError(f"{error}{said and '; '}{said}") from error
     facts: dict[str, object] = {"model": model.architecture, "parameters": sum(p.numel() for p in model.parameters())}
     facts |= {name: value for name, value in model.origin.items() if value and name != "known"}

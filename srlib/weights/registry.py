@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlparse
 
+from srlib.models.catalogue import names
 from srlib.util import atomic, paths
 from srlib.util.errors import unknown
 
@@ -41,6 +42,11 @@ class Released:
     papers: tuple[str, ...] = ()
     fills: tuple[str, ...] = ()
     note: str = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether this version has the model that it holds."""
+        return self.model in names()
 
     @property
     def place(self) -> Path:

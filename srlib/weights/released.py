@@ -1,6 +1,6 @@
 """The authors' released checkpoints, recognised by content. They are pickles: read by torch's restricted unpickler only.
 
-LIIF, Meta-SR, LTE, LTE+, and EDSR and RDN with their tails, in LIIF's format:
+LIIF, Meta-SR, LTE, LTE+, LMF, and EDSR and RDN with their tails, in LIIF's format:
     {"model": {"name", "args", "sd"}, "optimizer", "epoch"}; a fixed-scale network is a "liif" without imnet_spec
 DIINN, a Lightning checkpoint: {"state_dict": {"net.encoder.*", "net.decoder.*", "sub", "div"}, "hyper_parameters", ...}
     its repository's own LIIF has "net.decoder.0" to "8" there, its Meta-SR "net.imnet.layers"
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from srlib.models.base import Decoder, Encoder, Model, SRModel
+from srlib.models.catalogue import DECODERS
 from srlib.models.diffusion import BETA, STEPS, Diffusion
 from srlib.models.diinn import DIINN, LAYERS
 from srlib.models.encoders import EDSR, RDN
@@ -43,7 +44,11 @@ DIINN_MODES = {1: "m", 2: "mz", 3: "sz"}
 DIINN_LETTERS = {("m", True): "-a", ("m", False): "-b", ("mz", True): "-c", ("mz", False): "-d", ("sz", True): "-e"}
 
 
-LMF = ("lmliif", "lmlte", "lmciaosr")  # LMF's decoders (He and Jin, CVPR 2024), in LIIF's format
+LMF = {
+    "lmliif": "lmf",
+    "lmlte": "lmf-lte",
+    "lmciaosr": "",
+}  # LMF's decoders, in LIIF's format, and what they are called here
 
 
 def read(path: Path) -> SRModel:
@@ -179,9 +184,11 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
     elif name in ("liif", "metasr", "lte"):
         encoder_spec = args["encoder_spec"]
     elif name in LMF:
-        raise ValueError(
-            f"{path}: holds LMF's {name!r} (He and Jin, CVPR 2024), a decoder that this version does not read"
-        )
+        if LMF[name] not in DECODERS:
+            raise ValueError(
+                f"{path}: holds LMF's {name!r} (He and Jin, CVPR 2024), a decoder that this version does not have"
+            )
+        encoder_spec = args["encoder_spec"]
     else:
         raise ValueError(
             f"{path}: holds a {name!r} model; this version reads liif, metasr, lte, lte-fast (LTE+), edsr-baseline and rdn in "
@@ -195,6 +202,8 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
         model = Model(f"{encoder_name}-x{scale}", encoder, PixelShuffleTail(encoder.channels, scale))
         return model, rename_tail(tensors), unused
 
+    if name in LMF:
+        return of_lmf(name, encoder_name, encoder, args, tensors, path), tensors, unused
     first = tensors["imnet.layers.0.weight"]
     if name == "liif":
         options = {
@@ -216,6 +225,19 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
         if not key.startswith("encoder."):
             tensors["decoder." + key.replace("imnet.layers.", f"{network}.")] = tensors.pop(key)
     return Model(f"{encoder_name}-{name}{suffix}", encoder, decoder), tensors, unused
+
+
+def of_lmf(name: str, encoder_name: str, encoder: Encoder, args: dict, tensors: Tensors, path: Path) -> Model:
+    """LM-LIIF or LM-LTE as their authors' settings make them; the names in `tensors` become ours. ValueError for others."""
+    options = ("local_ensemble", "feat_unfold", "cell_decode", "mod_input")
+    if off := [option for option in options if not args.get(option, option != "mod_input")]:
+        raise ValueError(f"{path}: LMF's {name!r} without {', '.join(off)}; this version reads it with all of them")
+    decoder = DECODERS[LMF[name]].make(encoder.channels, 16 * tensors["imnet.layers.0.weight"].shape[0])
+    renamed = {"hypernet.layers.": "latent.", "imnet.layers.": "render.", "imphase.": "render_phase."}
+    for key in [key for key in tensors if not key.startswith("encoder.")]:
+        old = next((old for old in renamed if key.startswith(old)), "")
+        tensors[f"decoder.{renamed.get(old, '')}{key.removeprefix(old)}"] = tensors.pop(key)
+    return Model(f"{encoder_name}-{LMF[name]}", encoder, decoder)
 
 
 def lte_of_plus(tensors: Tensors) -> Tensors:

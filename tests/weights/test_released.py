@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import srlib
+from srlib.models import DECODERS
 from srlib.models.diffusion import BETA, STEPS, Diffusion
 from srlib.models.diinn import DIINN
 from srlib.models.encoders import EDSR, RDN
@@ -298,9 +299,26 @@ def test_other_models_and_encoders_are_named(tmp_path):
     liif_format(tmp_path / "b", "ope", args, {})
     with pytest.raises(ValueError, match="holds a 'ope' model; this version reads liif, metasr, lte"):
         srlib.load(tmp_path / "b")
-    liif_format(tmp_path / "c", "lmliif", args, {})
-    with pytest.raises(ValueError, match="holds LMF's 'lmliif'"):
+    liif_format(tmp_path / "c", "lmciaosr", args, {})
+    with pytest.raises(ValueError, match="holds LMF's 'lmciaosr' .*, a decoder that this version does not have"):
         srlib.load(tmp_path / "c")
+
+
+@pytest.mark.parametrize("name, ours", [("lmliif", "lmf"), ("lmlte", "lmf-lte")])
+def test_lmf(tmp_path, name, ours):
+    """Its latent MLP is "hypernet", its render MLP "imnet", LM-LTE's second phase "imphase"; 8 units here, 16 in the authors'."""
+    if ours not in DECODERS:
+        pytest.skip("no LMF in this version")
+    body = small("edsr-baseline")
+    decoder = DECODERS[ours].make(8, 128)
+    theirs = {"latent": "hypernet.layers", "render": "imnet.layers", "render_phase": "imphase"}
+    tensors = under("encoder", body) | under("", decoder, **theirs) | MEAN_SHIFT
+    args = {"encoder_spec": {"name": "edsr-baseline", "args": {"no_upsampling": True}}, "mod_input": True}
+    liif_format(tmp_path / "file", name, args, tensors)
+    same(tmp_path / "file", body, decoder, f"edsr-baseline-{ours}")
+    liif_format(tmp_path / "file", name, args | {"mod_input": False}, tensors)
+    with pytest.raises(ValueError, match="without mod_input; this version reads it with all of them"):
+        srlib.load(tmp_path / "file")
 
 
 def test_what_asks_for_code_is_named(tmp_path):
