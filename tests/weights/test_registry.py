@@ -328,10 +328,8 @@ def test_what_is_published_but_not_read_says_what_it_is(one, monkeypatch):
     one.place.parent.mkdir()
     torch.save({"model": {"name": "lmciaosr", "args": {}, "sd": {}}}, one.place)
     digest = hashlib.sha256(one.place.read_bytes()).hexdigest()
-    publish(monkeypatch, replace(one, model="", sha256=digest))
-    with pytest.raises(
-        ValueError, match="holds LMF's 'lmliif'.*it is the file that its authors published as theirs: a note"
-    ):
+    publish(monkeypatch, replace(one, model="none here", sha256=digest))
+    with pytest.raises(ValueError, match="holds LMF's 'lmciaosr'.*it is the file that its authors published as theirs"):
         listing.describe(one.place)
 
 

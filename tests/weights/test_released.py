@@ -306,7 +306,7 @@ def test_other_models_and_encoders_are_named(tmp_path):
 
 @pytest.mark.parametrize("name, ours", [("lmliif", "lmf"), ("lmlte", "lmf-lte")])
 def test_lmf(tmp_path, name, ours):
-    """Its latent MLP is "hypernet", its render MLP "imnet", LM-LTE's second phase "imphase"; 8 units here, 16 in the authors'."""
+    """Its latent MLP is "hypernet", its render MLP "imnet", LM-LTE's second phase "imphase"; 8 units, where theirs has 16."""
     if ours not in DECODERS:
         pytest.skip("no LMF in this version")
     body = small("edsr-baseline")
