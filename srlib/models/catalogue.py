@@ -21,6 +21,7 @@ from srlib.models.idm import ImplicitUNet, LRConditioning
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail, Tails
 from srlib.models.unet import Enlarged, Shape, UNet
 from srlib.util.errors import unknown
@@ -57,6 +58,7 @@ ENCODERS: dict[str, EncoderRecord] = {
     "compact": EncoderRecord(partial(EDSR, channels=32, blocks=12), 64),
     "edsr-baseline": EncoderRecord(partial(EDSR, channels=64, blocks=16), 256),
     "rdn": EncoderRecord(partial(RDN, channels=64, blocks=16, layers=8, growth=64), 256),
+    "swinir": EncoderRecord(SwinIR, 256),
 }
 
 DECODERS: dict[str, DecoderRecord] = {
@@ -155,7 +157,7 @@ class ModelName:
         """How people call the method: 'compact-diif-cs' -> 'DIIF cs', 'rdn-x2' -> 'RDN ×2'; an unknown name is its own."""
         if self.record is None:
             return self.decoder
-        return self.record.label.replace("EDSR", "RDN") if self.encoder == "rdn" else self.record.label
+        return self.record.label.replace("EDSR", {"rdn": "RDN", "swinir": "SwinIR"}.get(self.encoder, "EDSR"))
 
     @property
     def colour(self) -> str:

@@ -1,6 +1,6 @@
 """The authors' released checkpoints, recognised by content. They are pickles: read by torch's restricted unpickler only.
 
-LIIF, Meta-SR, LTE, LTE+, LMF, and EDSR and RDN with their tails, in LIIF's format:
+LIIF, Meta-SR, LTE, LTE+, LMF, also on SwinIR, and EDSR and RDN with their tails, in LIIF's format:
     {"model": {"name", "args", "sd"}, "optimizer", "epoch"}; a fixed-scale network is a "liif" without imnet_spec
 DIINN, a Lightning checkpoint: {"state_dict": {"net.encoder.*", "net.decoder.*", "sub", "div"}, "hyper_parameters", ...}
     its repository's own LIIF has "net.decoder.0" to "8" there, its Meta-SR "net.imnet.layers"
@@ -13,6 +13,7 @@ SR3's *_gen.pth, of its public implementation: a bare state dict of "denoise_fn"
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 import warnings
@@ -32,6 +33,7 @@ from srlib.models.layers import linears
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
 from srlib.models.unet import Enlarged, Shape, UNet
 from srlib.weights.ours import digest_of, fill
@@ -161,10 +163,8 @@ def encoder_of(name: str, args: dict, tensors: Tensors, path: Path) -> Encoder:
     if name == "rdn":
         return rdn_of(tensors)
     if name == "swinir":
-        raise ValueError(
-            f"{path}: its encoder is SwinIR, which this version does not have; it reads edsr-baseline and rdn"
-        )
-    raise ValueError(f"{path}: encoder {name!r} is not one of edsr-baseline, rdn")
+        return swinir_of(tensors)
+    raise ValueError(f"{path}: encoder {name!r} is not one of edsr-baseline, rdn, swinir")
 
 
 def rdn_of(tensors: Tensors) -> RDN:
@@ -172,6 +172,18 @@ def rdn_of(tensors: Tensors) -> RDN:
     layers = sum(key.startswith("encoder.RDBs.0.convs.") and key.endswith(".weight") for key in tensors)
     growth = tensors["encoder.RDBs.0.convs.0.conv.0.weight"].shape[0]
     return RDN(tensors["encoder.SFENet1.weight"].shape[0], blocks, layers, growth)
+
+
+def swinir_of(tensors: Tensors) -> SwinIR:
+    """Of SwinIR's layers: their heads and windows from the tables of biases."""
+    groups = numbers(tensors, r"encoder\.layers\.(\d+)\.conv\.weight")
+    depths = [
+        len(numbers(tensors, rf"encoder\.layers\.{i}\.residual_group\.blocks\.(\d+)\.norm1\.weight")) for i in groups
+    ]
+    table = tensors["encoder.layers.0.residual_group.blocks.0.attn.relative_position_bias_table"]
+    inner = tensors["encoder.layers.0.residual_group.blocks.0.mlp.fc1.weight"].shape
+    channels, window = tensors["encoder.conv_before_upsample.0.weight"].shape[0], (math.isqrt(table.shape[0]) + 1) // 2
+    return SwinIR(channels, inner[1], tuple(depths), table.shape[1], window, inner[0] // inner[1])
 
 
 def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
@@ -196,8 +208,11 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
         )
     encoder_name, encoder_args = encoder_spec["name"], encoder_spec.get("args") or {}
     unused = sorted(key for key in tensors if key.startswith(tuple(f"encoder.{shift}" for shift in MEAN_SHIFT)))
+    unused += sorted(
+        key for key in tensors if key.endswith((".attn_mask", ".attn.relative_position_index"))
+    )  # SwinIR's
     encoder = encoder_of(encoder_name, encoder_args, tensors, path)
-    if not encoder_args.get("no_upsampling", False):
+    if encoder_name != "swinir" and not encoder_args.get("no_upsampling", False):
         scale = int(encoder_args.get("scale", 2))
         model = Model(f"{encoder_name}-x{scale}", encoder, PixelShuffleTail(encoder.channels, scale))
         return model, rename_tail(tensors), unused

@@ -17,6 +17,7 @@ from srlib.models.encoders import EDSR, RDN
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
 from srlib.models.unet import Enlarged, Shape, UNet
 
@@ -181,7 +182,7 @@ def test_a_malicious_pickle_does_not_execute(tmp_path, wrap, how):
         {"name": "liif", "args": {"encoder_spec": {"name": "rdn"}}, "sd": {"imnet.layers.0.weight": 3}},
         {
             "name": "liif",
-            "args": {"encoder_spec": {"name": "swinir"}},
+            "args": {"encoder_spec": {"name": "rcan"}},
             "sd": {"imnet.layers.0.weight": torch.zeros(2, 2)},
         },
         {"name": "liif", "args": {"encoder_spec": {"name": "edsr-baseline", "args": {"res_scale": 0.1}}}, "sd": {}},
@@ -292,9 +293,9 @@ def test_either_name_of_the_final_diinn_finds_its_file(no_data):
 
 
 def test_other_models_and_encoders_are_named(tmp_path):
-    args = {"encoder_spec": {"name": "swinir", "args": {"no_upsampling": True}}}
+    args = {"encoder_spec": {"name": "rcan", "args": {"no_upsampling": True}}}
     liif_format(tmp_path / "a", "lte", args, {})
-    with pytest.raises(ValueError, match="its encoder is SwinIR, which this version does not have"):
+    with pytest.raises(ValueError, match="encoder 'rcan' is not one of edsr-baseline, rdn, swinir"):
         srlib.load(tmp_path / "a")
     liif_format(tmp_path / "b", "ope", args, {})
     with pytest.raises(ValueError, match="holds a 'ope' model; this version reads liif, metasr, lte"):
@@ -475,3 +476,31 @@ def test_another_noise_schedule_is_told(tmp_path):
     sr3(tmp_path / "a_gen.pth", Shape(32, (1, 2), 1, ()), betas=torch.linspace(1e-4, 2e-2, 1000))
     with pytest.warns(UserWarning, match="another noise schedule than 2000 steps"):
         srlib.load(tmp_path / "a_gen.pth")
+
+
+def of_swinir(depths):
+    """The names of SwinIR's tensors in the files of LTE's authors; every other layer has a mask, and all have an index."""
+    pairs = ["conv_first", "patch_embed.norm", "norm", "conv_after_body", "conv_before_upsample.0"]
+    alone = []
+    for i, depth in enumerate(depths):
+        pairs.append(f"layers.{i}.conv")
+        for j in range(depth):
+            block = f"layers.{i}.residual_group.blocks.{j}"
+            pairs += [f"{block}.{part}" for part in ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")]
+            alone.append(f"{block}.attn.relative_position_bias_table")
+    return {f"{name}.{kind}" for name in pairs for kind in ("weight", "bias")} | set(alone)
+
+
+@pytest.mark.parametrize("name, make", [("lte", LTE), ("liif", LIIF), ("metasr", MetaSR)])
+def test_swinir(tmp_path, name, make):
+    torch.manual_seed(0)
+    body, decoder = SwinIR(8, 12, (2, 1), heads=2, window=4), make(8, 16)
+    assert set(body.state_dict()) == of_swinir((2, 1))
+    tensors = under("encoder", body) | under("", decoder, mlp="imnet.layers", filters="imnet.layers")
+    blocks = [f"encoder.layers.{i}.residual_group.blocks.{j}" for i, j in ((0, 0), (0, 1), (1, 0))]
+    tensors |= {f"{block}.attn.relative_position_index": torch.zeros(16, 16, dtype=torch.int64) for block in blocks}
+    tensors[f"{blocks[1]}.attn_mask"] = torch.zeros(4, 16, 16)
+    args = {"encoder_spec": {"name": "swinir", "args": {"no_upsampling": True}}}
+    liif_format(tmp_path / "file", name, args, tensors)
+    model = same(tmp_path / "file", body, decoder, f"swinir-{name}")
+    assert model.origin["unused tensors"].count(",") == 3
