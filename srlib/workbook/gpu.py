@@ -127,29 +127,27 @@ def tiny_profile(name: str) -> dict:
     def fewer(models: str | Sequence[str]) -> str | list[str]:
         return models if isinstance(models, str) else list(dict.fromkeys(map(small, models)))
 
-    def scored(block: dict) -> dict:
-        here = data.at_hand([name for name in block["datasets"] if name in data.DATASETS]) or ["embedded"]
-        return block | {"datasets": here, "scales": block["scales"][:2], "limit": 1}
-
-    def timed(block: dict) -> dict:
-        size = (
-            {"sizes": [[16, 16]]} if "sizes" in block else {"scales": block["scales"][:2]} if "scales" in block else {}
-        )
-        return block | {"lr": [8, 8]} | size | ({"repeats": 1} if "repeats" in block else {})
+    def tiny(kind: str, block: dict) -> dict:
+        change: dict[str, object] = {"models": fewer(block["models"])} if "models" in block else {}
+        if "datasets" in block:
+            change["datasets"] = data.at_hand([one for one in block["datasets"] if one in data.DATASETS]) or [
+                "embedded"
+            ]
+        if "limit" in plan.BLOCKS[kind]:
+            change["limit"] = 1
+        if kind in ("scores", *plan.COSTS) and "scales" in block:
+            change["scales"] = block["scales"][:2]
+        if kind in plan.COSTS:
+            change |= {"lr": [8, 8]} | {
+                word: few for word, few in (("sizes", [[16, 16]]), ("repeats", 1)) if word in block
+            }
+        return block | change
 
     notebooks = {}
     for key, said in of["notebooks"].items():
-        record = {
-            word: value
-            for word, value in said.items()
-            if word not in ("drawings", "shown", "lr_side", "start", "steps")
-        }
-        if key.startswith("idm/"):
-            record |= {word: value for word, value in smoke[key].items() if word not in ("models", "title")}
-        for kind, change in {"scores": scored, "times": timed, "counts": timed, "memory": timed}.items():
-            record |= {kind: [change(block) for block in record[kind]]} if kind in record else {}
-        for kind in [kind for kind in plan.BLOCKS if kind in record]:
-            record[kind] = [b | {"models": fewer(b["models"])} if "models" in b else b for b in record[kind]]
+        drawn = {word: value for word, value in smoke.get(key, {}).items() if word not in ("models", "title")}
+        record = said | (drawn if key.startswith("idm/") else {})
+        record |= {kind: [tiny(kind, block) for block in record[kind]] for kind in plan.BLOCKS if kind in record}
         notebooks[key] = record | ({"models": fewer(record["models"])} if "models" in record else {})
     return {
         "profile": "rehearsal",
