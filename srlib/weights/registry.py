@@ -150,9 +150,16 @@ def download(one: Released, target: Path, progress: bool) -> None:
     for source in [{"url": one.url}] * bool(one.url) + [{"id": one.drive}] * bool(one.drive):
         where = urlparse(one.url).hostname if "url" in source else "Google Drive"
         try:
-            return take(source, target, one, progress)
+            take(source, target, one, progress)
         except (DownloadError, requests.RequestException) as error:
             failures.append(f"{where}: {reason(error)}")
+            continue
+        with target.open("rb") as file:
+            page = is_page(file.read(64))
+        if not page:
+            return
+        target.unlink()
+        failures.append(f"{where}: {page} instead of the file")
     kept = (
         "; what has come is kept, and the same command goes on"
         if list(target.parent.glob(f"{target.name}*.part"))
@@ -206,11 +213,6 @@ def take(source: dict, target: Path, one: Released, progress: bool) -> None:
 
 def check(one: Released, path: Path) -> None:
     """ValueError if what arrived is not what was published."""
-    with path.open("rb") as file:
-        start = file.read(64)
-    if page := is_page(start):
-        path.unlink()
-        raise ValueError(f"{one.name}: the source answered with {page} instead of the file; {one.by_hand}")
     size, digest = path.stat().st_size, atomic.sha256(path)
     kept = f"it is kept as {paths.shown(path)}: srlib weights --check says what it is"
     if one.size and size != one.size:

@@ -163,7 +163,8 @@ HAND = "fetch file.pth by hand from https://example.org/page and put it into .SR
 )
 def test_a_page_in_place_of_the_file_is_told(one, server, start):
     server.content, server.kind = start + b" Google Drive can't scan this file for viruses", "text/html"
-    with pytest.raises(ValueError, match=f"answered with a (web page|Git LFS pointer) instead of the file; {HAND}"):
+    words = f"127.0.0.1: a (web page|Git LFS pointer) instead of the file.. Try again later, or {HAND}"
+    with pytest.raises(registry.NotFetched, match=words):
         registry.fetch("theirs", progress=False)
     assert left(one) == []
 
