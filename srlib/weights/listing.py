@@ -13,7 +13,7 @@ from srlib.util import paths
 from srlib.util.atomic import sha256
 from srlib.util.errors import unknown
 from srlib.weights import registry
-from srlib.weights.loading import find, how_to_get, load, locate
+from srlib.weights.loading import advice, find, load, locate
 from srlib.weights.ours import header
 
 COLUMNS = ["model", "file", "MB", "commit", "trained"]
@@ -31,7 +31,7 @@ def at_hand(wanted: Sequence[str] = ()) -> pd.DataFrame:
         if path is not None:
             rows.append((name, paths.shown(path), round(path.stat().st_size / 1e6, 2), *told(path)))
         elif wanted:
-            rows.append((name, "none at hand", None, "", how_to_get(name).split(". ", 1)[1]))
+            rows.append((name, "none at hand", None, "", advice(name)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -129,16 +129,18 @@ def locate(wanted: str) -> Path:
 
 
 def how_to_get(name: str) -> str:
-    """The sentence for a model without weights."""
+    """The sentences for a model without weights."""
     *folders, run = map(paths.shown, [*paths.weight_folders(), paths.RUNS / name])
-    known = next(
-        (registry.released()[n] for n in (name, *ModelName.of(name).aliases) if n in registry.released()), None
-    )
-    if known is None:
-        get = f"No author has published any. Train it: srlib train {name}."
-    else:
-        get = f"Fetch the file that {known.by} published: srlib weights {known.name}; or train it: srlib train {name}."
-    return f"no weights for {name} in {', '.join(folders)} or {run}. {get}"
+    return f"no weights for {name} in {', '.join(folders)} or {run}. {advice(name)}"
+
+
+def advice(name: str) -> str:
+    """What to do for the weights of a model, or for a published file, that is not at hand."""
+    known = [registry.released()[one] for one in (name, *ModelName.of(name).aliases) if one in registry.released()]
+    if not known:
+        return f"No author has published any. Train it: srlib train {name}."
+    fetch = f"Fetch the file that {known[0].by} published: srlib weights {known[0].name}"
+    return f"{fetch}; or train it: srlib train {name}." if name in names() else f"{fetch}."
 
 
 def read(path: Path) -> SRModel:
