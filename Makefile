@@ -64,4 +64,5 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 		cp "$$new/whole" constraints.txt
 
 clean: ## remove the environment, what was measured, and all results but the reference copy
-	rm -rf .venv .snakemake results/measurements results/quick results/smoke results/compact results/paper results/interactive
+	rm -rf .venv .snakemake results/measurements results/quick results/smoke results/compact results/paper results/interactive \
+		results/gpu results/gpu-rehearsal results/rehearsal
