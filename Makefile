@@ -7,7 +7,7 @@ ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test test-all lab train data bench reference minutes constraints clean
+.PHONY: help reproduce test test-all lab train data bench gpu reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
 bench: .venv/ready ## how much faster the fast paths are on this machine
 	$(BIN)/python -m srlib bench
 
+gpu: .venv/ready ## what a GPU is for: agreement, times, full-size training, tables; go on with the same command
+	@$(BIN)/python -m srlib gpu $(ARGS)
+
 reference: ## copy the CSVs, figures and run.json of results/PROFILE to results/reference/PROFILE
 	@test -d results/$(PROFILE) || { echo "no results/$(PROFILE) to copy: make reproduce PROFILE=$(PROFILE)"; exit 1; }
 	rm -rf results/reference/$(PROFILE) && mkdir -p results/reference/$(PROFILE)
@@ -61,4 +64,5 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 		cp "$$new/whole" constraints.txt
 
 clean: ## remove the environment, what was measured, and all results but the reference copy
-	rm -rf .venv .snakemake results/measurements results/quick results/smoke results/compact results/paper results/interactive
+	rm -rf .venv .snakemake results/measurements results/quick results/smoke results/compact results/paper results/interactive \
+		results/gpu results/gpu-rehearsal results/rehearsal

@@ -63,16 +63,23 @@ def available() -> pd.DataFrame:
     import pandas as pd
     import torch
 
-    from srlib.cost import count_parameters
-    from srlib.models import ModelName, build, names
+    from srlib.models import ENCODERS, ModelName, build, names
     from srlib.util import paths
     from srlib.weights import find
 
+    def count(*parts: torch.nn.Module) -> int:
+        return sum(p.numel() for part in parts for p in part.parameters())
+
     rows = []
-    with torch.device("meta"):  # parameters are counted, not made
+    with torch.device("meta"):  # parameters are counted, not made; those of an encoder once
+        encoders = {name: record.make() for name, record in ENCODERS.items()}
         for name in names():
             part, found = ModelName.parse(name), find(name)
+            if part.encoder:
+                encoder = encoders[part.encoder]
+                number = count(encoder, part.record.make(encoder.channels, ENCODERS[part.encoder].hidden))
+            else:
+                number = count(build(name))
             where = paths.shown(found) if found else ""
-            here = name == "bicubic" or bool(found)
-            rows.append((name, part.encoder, part.decoder, count_parameters(build(name)), here, where))
+            rows.append((name, part.encoder, part.decoder, number, name == "bicubic" or bool(found), where))
     return pd.DataFrame(rows, columns=["model", "encoder", "decoder", "parameters", "weights", "where"])

@@ -315,14 +315,14 @@ def data_sets(names: list[str] | None = None, /) -> None:
 
 @app.command(
     name="weights",
-    help_epilogue=examples("srlib weights", "srlib weights compact-diif rdn-liif", "srlib weights --check file.pth"),
+    help_epilogue=examples("srlib weights", "srlib weights rdn-liif rdn-lte", "srlib weights --check file.pth"),
 )
 def weight_files(names: list[str] | None = None, /, *, check: Path | None = None) -> None:
-    """List the weights at hand, how each was trained, or say what a file is.
+    """List the weights at hand and those that authors have published, fetch some of these, or say what a file is.
 
     Args:
-        names: Only these models.
-        check: A file: read it whole and say which model it holds.
+        names: Models, or published files: those that are not at hand are downloaded and checked, if anyone has published them.
+        check: A file: read it whole and say which model it holds, whether it is a published one, and which table rows it fills.
     """
     from srlib.weights import listing
 
@@ -330,30 +330,91 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
         raise WrongUse("give either names or --check FILE")
     if check:
         print("\n".join(f"{name}: {value}" for name, value in listing.describe(check).items()))
-    else:
-        show(listing.at_hand(names or ()))
+        return
+    table, failed = listing.at_hand(names or ()), []
+    for name in names or []:
+        try:
+            if listing.fetch(name, progress=sys.stderr.isatty()):
+                table = listing.at_hand(names)
+        except (OSError, ValueError) as error:
+            if len(names) == 1:
+                raise
+            failed.append(str(error))
+    show(table)
+    if not names:
+        print("\nPublished by others; srlib weights NAME fetches one:")
+        show(listing.published())
+    if failed:
+        raise Failed("\n  ".join([f"{len(failed)} of {len(names)} were not fetched:", *failed]))
 
 
-@app.command(help_epilogue=examples("srlib bench", "srlib bench --repeats 3 --device cpu --csv bench.csv"))
-def bench(*, csv: Path | None = None, repeats: int = 5, device: str = "auto") -> None:
+@app.command(
+    help_epilogue=examples(
+        "srlib bench",
+        "srlib bench --repeats 3 --device cpu --csv bench.csv",
+        "srlib bench --device cuda --compile",
+    )
+)
+def bench(*, csv: Path | None = None, repeats: int = 5, device: str = "auto", compile: bool = False) -> None:
     """Time the fast paths against the literal ones on this machine, and the memory of a large result.
+
+    A GPU is waited for before a clock is read; float32 is without TF32.
 
     Args:
         csv: Write the times here as well.
         repeats: Calls that a time is the median of.
         device: auto, cpu or cuda.
+        compile: On a GPU, instead: the fast paths as they are and through torch.compile, with CUDA graphs where it makes them.
     """
     import torch
 
     from srlib import cost
     from srlib.util import atomic, provenance
-    from srlib.util.devices import choose_device, device_name
+    from srlib.util.devices import choose_device, device_name, exact_float32
 
     place = choose_device(device)
-    table = cost.bench(repeats=repeats, device=place)
+    if compile and place.type != "cuda":
+        raise WrongUse(
+            "--compile is for a GPU: on a CPU the fast paths choose among ways that torch.compile cannot read"
+        )
+    with exact_float32():
+        table = (cost.bench_compiled if compile else cost.bench)(repeats=repeats, device=place)
     print(f"{device_name(place)}, torch {torch.__version__}, commit {provenance.commit()}, {provenance.now()}")
     show(table.round(3))
     if csv:
         with atomic.whole(csv) as temporary:
             table.assign(device=device_name(place), commit=provenance.commit()).to_csv(temporary, index=False)
-    show(cost.bench_memory(device=place).round(0))
+    if not compile:
+        show(cost.bench_memory(device=place).round(0))
+
+
+@app.command(
+    help_epilogue=examples("srlib gpu --dry-run", "srlib gpu", "srlib gpu times tables", "srlib gpu --skip training")
+)
+def gpu(
+    stages: list[str] | None = None,
+    /,
+    *,
+    skip: list[str] | None = None,
+    data: str = "DIV2K-train",
+    device: str = "auto",
+    rehearse: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """What a GPU is for: agreement with the CPU, times, training at full size, tables; each with an estimate first.
+
+    The same command goes on where it was interrupted.
+
+    Args:
+        stages: agreement, times, training, tables; by default all.
+        skip: Stages to leave out.
+        data: Data set or folder that models are trained on.
+        device: auto or cuda.
+        rehearse: All of it at tiny size on the CPU, in results/gpu-rehearsal and results/rehearsal.
+        dry_run: Only say how long each stage would take.
+    """
+    from srlib.workbook import gpu as work
+
+    left = work.run(stages or (), skip or (), device=device, rehearse=rehearse, dry=dry_run, dataset=data)
+    if left:
+        raise Failed("\n  ".join([f"{len(left)} not done:", *left]))

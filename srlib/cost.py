@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from tqdm.auto import tqdm
 
 from srlib.models.base import SRModel
 from srlib.models.catalogue import build
+from srlib.models.geometry import Grid
 from srlib.util.sizes import Size, check_size, scaled_size
 
 
@@ -320,4 +322,37 @@ def bench_memory(models: Sequence[str] = LARGE, device: torch.device | str = "cp
     for name in tqdm(models, desc="memory ×30"):
         peak = peak_memory(build(name).to(device).eval(), (128, 128), (3840, 3840))
         rows.append({"model": name, "peak_MiB_x30": peak / 2**20})
+    return pd.DataFrame(rows)
+
+
+@torch.inference_mode()
+def bench_compiled(
+    cases: Sequence[tuple[str, float]] = CASES[:7],
+    repeats: int = 5,
+    device: torch.device | str = "cuda",
+    compiler: Callable[..., Callable] = torch.compile,
+) -> pd.DataFrame:
+    """Whether torch.compile, with CUDA graphs where it can make them, is worth its wait: a row a case, 48 x 48 input.
+
+    Of the fast path's rows, without what is done once per image. Columns: model, scale, fast_s, compiled_s, speedup, first_s
+    (the call that compiles), difference (the largest, of outputs in [0, 1]), why (if it could not, torch's first line).
+    """
+    rows, lr_size = [], (48, 48)
+    for name, scale in tqdm(cases, desc="compiling"):
+        model, size = build(name).to(device).eval(), scaled_size(lr_size, scale)
+        features = model.once(torch.rand(1, 3, *lr_size, device=model.device), size)
+        k, decode = torch.arange(size[0]), model.decoder.fast(features, Grid(lr_size, size))
+        expected, seconds = decode(k), stopwatch(lambda d=decode, k=k: d(k), repeats).median
+        unknown = dict.fromkeys(("compiled_s", "speedup", "first_s", "difference"), math.nan)
+        row = {"model": name, "scale": scale, "fast_s": seconds} | unknown | {"why": ""}
+        try:
+            compiled = compiler(decode, mode="reduce-overhead", dynamic=False)
+            start = time.monotonic()
+            row["difference"] = float((compiled(k) - expected).abs().max()) * model.std
+            row["first_s"] = time.monotonic() - start
+            row["compiled_s"] = stopwatch(lambda c=compiled, k=k: c(k), repeats).median
+            row["speedup"] = seconds / row["compiled_s"]
+        except Exception as error:  # dynamo's and inductor's errors are of many kinds
+            row["why"] = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
+        rows.append(row)
     return pd.DataFrame(rows)

@@ -11,6 +11,34 @@ from srlib.models.idm import ImplicitUNet, LRConditioning
 from srlib.models.unet import Shape
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device", action="append", choices=["cpu", "cuda", "mps"],
+        help="where the numerical tests run, once for each; by default on every device that is here",
+    )  # fmt: skip
+
+
+def devices_here() -> list[str]:
+    """The CPU, and what else torch sees."""
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [name for name, there in here.items() if there]
+
+
+def pytest_configure(config):
+    if odd := set(config.getoption("--device") or ()) - set(devices_here()):
+        raise pytest.UsageError(f"torch sees no {', '.join(odd)} here")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # or nothing agrees to 1e-4
+
+
+def pytest_generate_tests(metafunc):
+    """device: the CPU and every other; other_device: those others (where there is none, the test is skipped)."""
+    asked = metafunc.config.getoption("--device") or devices_here()
+    if "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", asked)
+    if "other_device" in metafunc.fixturenames:
+        metafunc.parametrize("other_device", [name for name in asked if name != "cpu"])
+
+
 def tiny(decoder: str, seed: int = 0) -> Model:
     """A twin of a model with 8 channels, one block and 16 hidden units; "bicubic" too."""
     if decoder == "bicubic":

@@ -463,10 +463,61 @@ def test_weights_that_are_missing_are_named(srlib, no_data):
     assert "none at hand" in srlib("weights", "rdn-diif")[1]
 
 
+def test_weights_list_what_others_have_published(srlib):
+    assert re.search(r"rdn-liif +LIIF's authors +268.2 +BSD-3-Clause +DIIF 1, 2 ", srlib("weights")[1])
+
+
+def test_weights_that_nobody_published_are_trained(srlib, no_data):
+    assert "No author has published any. Train it: srlib train rdn-diif" in srlib("weights", "rdn-diif")[1]
+
+
+def test_published_weights_are_fetched(srlib, no_data, monkeypatch):
+    from srlib.weights import registry
+
+    fetched = []
+    monkeypatch.setattr(
+        registry, "fetch", lambda name, progress: fetched.append(name) or registry.released()[name].place
+    )
+    assert srlib("weights", "rdn-liif", "compact-diif")[0] == 0
+    assert fetched == ["rdn-liif"]
+
+
+def test_each_weight_file_that_is_out_of_reach_is_told(srlib, no_data, monkeypatch):
+    from srlib.weights import registry
+
+    def fetch(name, progress):
+        raise registry.NotFetched(f"{name} is out of reach")
+
+    monkeypatch.setattr(registry, "fetch", fetch)
+    code, _, err = srlib("weights", "rdn-liif")
+    assert (code, is_sentence(err)) == (1, True)
+    code, out, err = srlib("weights", "rdn-liif", "idm", "compact-diif")
+    assert code == 1
+    assert "5000 steps" in out
+    assert err == "srlib: 2 of 3 were not fetched:\n  rdn-liif is out of reach\n  idm is out of reach\n"
+
+
 def test_a_weight_file_says_what_it_is(srlib):
     from srlib import weights
 
     assert srlib("weights", "--check", weights.find("compact-diif"))[1].startswith("model: compact-diif\n")
+
+
+def test_compiling_is_for_a_gpu(srlib):
+    code, _, err = srlib("bench", "--device", "cpu", "--compile")
+    assert (code, is_sentence(err)) == (2, True)
+
+
+def test_a_gpus_work_is_handed_on(srlib, monkeypatch):
+    from srlib.workbook import gpu
+
+    asked = []
+    monkeypatch.setattr(gpu, "run", lambda *words, **more: asked.append((words, more)) or ["training: no data"])
+    code, _, err = srlib("gpu", "times", "training", "--skip", "tables", "--rehearse", "--data", "mine")
+    assert asked == [
+        ((["times", "training"], ["tables"]), {"device": "auto", "rehearse": True, "dry": False, "dataset": "mine"})
+    ]
+    assert (code, err) == (1, "srlib: 1 not done:\n  training: no data\n")
 
 
 def test_bench_writes_its_table(srlib, monkeypatch, tmp_path):

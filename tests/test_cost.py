@@ -95,3 +95,21 @@ def test_bench_runs(monkeypatch):
     table = cost.bench([("edsr-baseline-diif", 2)], repeats=1)
     assert (table[["literal_s", "fast_s", "speedup", "of_gemm_rate"]] > 0).all(axis=None)
     assert torch.is_grad_enabled()
+
+
+def test_what_compiling_brings_is_a_row_a_case(monkeypatch):
+    """With stand-ins for torch.compile: a call without effect, and one that cannot."""
+    asked = []
+
+    def compiler(function, **words):
+        asked.append(words)
+        if len(asked) == 2:
+            raise RuntimeError("cannot\nsecond line")
+        return function
+
+    cases = (("compact-liif", 2), ("compact-diif", 2))
+    table = cost.bench_compiled(cases, repeats=1, device="cpu", compiler=compiler)
+    assert asked == [{"mode": "reduce-overhead", "dynamic": False}] * 2
+    assert table["why"].tolist() == ["", "RuntimeError: cannot"]
+    assert table["difference"].tolist()[0] == 0
+    assert table["speedup"].isna().tolist() == [False, True]

@@ -29,11 +29,12 @@ Rows = Callable[[Tensor], Tensor]  # output rows k (R,) int64 -> RGB (B, R, W, 3
 class Encoder(nn.Module):
     """A normalised LR image (B, 3, h, w) -> features (B, channels, h, w), one latent code a pixel.
 
-    channels: of the features. reach: LR pixels on each side that a code depends on.
+    channels: of the features. reach: LR pixels on each side that a code depends on. whole: whether it sees all of the image.
     """
 
     channels: int
     reach: int
+    whole: bool = False
 
 
 class Decoder(nn.Module):
@@ -297,6 +298,8 @@ class Model(SRModel):
         """Tiles of at most about `tile` LR pixels a side, each with exactly the margin that the model sees, so that the result
         does not depend on them; a tile in bands of rows."""
         lr_size = tuple(lr.shape[-2:])
+        if self.encoder.whole:
+            tile = max(tile, *lr_size)  # memory is then bounded by the image alone
         reach = self.encoder.reach, self.decoder.reach
         for row in tiles(lr_size[0], size[0], *reach, tile):
             for column in tiles(lr_size[1], size[1], *reach, tile):

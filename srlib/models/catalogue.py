@@ -21,6 +21,7 @@ from srlib.models.idm import ImplicitUNet, LRConditioning
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail, Tails
 from srlib.models.unet import Enlarged, Shape, UNet
 from srlib.util.errors import unknown
@@ -57,6 +58,7 @@ ENCODERS: dict[str, EncoderRecord] = {
     "compact": EncoderRecord(partial(EDSR, channels=32, blocks=12), 64),
     "edsr-baseline": EncoderRecord(partial(EDSR, channels=64, blocks=16), 256),
     "rdn": EncoderRecord(partial(RDN, channels=64, blocks=16, layers=8, growth=64), 256),
+    "swinir": EncoderRecord(SwinIR, 256),
 }
 
 DECODERS: dict[str, DecoderRecord] = {
@@ -65,6 +67,7 @@ DECODERS: dict[str, DecoderRecord] = {
     "liif-wo-ensemble": DecoderRecord(partial(LIIF, ensemble=False), "LIIF w/o ensemble", "#5b9bc8"),
     "liif-wo-unfolding": DecoderRecord(partial(LIIF, unfold=False), "LIIF w/o unfolding", "#8fb8d6"),
     "liif-wo-cell": DecoderRecord(partial(LIIF, cell=False), "LIIF w/o cell", "#b5cfe0"),
+    "liif-near": DecoderRecord(partial(LIIF, near=True), "LIIF (DIINN's)", "#24508c"),  # as DIINN's authors wrote it
     "lte": DecoderRecord(LTE, "LTE", "#56b4e9"),
     "diif": DecoderRecord(DIIF, "DIIF", "#d55e00"),
     "diif-wo-ds": DecoderRecord(FixedSliceDIIF, "DIIF w/o ds", "#7f3b08"),
@@ -154,7 +157,7 @@ class ModelName:
         """How people call the method: 'compact-diif-cs' -> 'DIIF cs', 'rdn-x2' -> 'RDN ×2'; an unknown name is its own."""
         if self.record is None:
             return self.decoder
-        return self.record.label.replace("EDSR", "RDN") if self.encoder == "rdn" else self.record.label
+        return self.record.label.replace("EDSR", {"rdn": "RDN", "swinir": "SwinIR"}.get(self.encoder, "EDSR"))
 
     @property
     def colour(self) -> str:

@@ -39,6 +39,20 @@ def device_name(device: torch.device | str = "cpu") -> str:
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 
+@contextlib.contextmanager
+def exact_float32() -> Iterator[None]:
+    """float32 is float32: a GPU's TF32, whose products have 10 bits, is off; afterwards as before."""
+    parts = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [part.allow_tf32 for part in parts]
+    try:
+        for part in parts:
+            part.allow_tf32 = False
+        yield
+    finally:
+        for part, allowed in zip(parts, before, strict=True):
+            part.allow_tf32 = allowed
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until the device has done what it was told."""
     if device.type == "cuda":

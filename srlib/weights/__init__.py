@@ -1,4 +1,5 @@
-"""Weights: our files (`ours`), the authors' released ones (`released`), and finding and loading either (`loading`)."""
+"""Weights: our files (`ours`), the layouts of the authors' released ones (`released`), which of those there are and how to
+fetch them (`registry`), and finding and loading either (`loading`)."""
 
 from srlib.weights.loading import find, load, load_present, training_of
 from srlib.weights.ours import digest_of, fill, header, save

@@ -1,7 +1,8 @@
-"""The weights on this machine, in words."""
+"""The weights on this machine and those that authors have published, in words."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pandas as pd
 
 from srlib.models.catalogue import names
 from srlib.util import paths
+from srlib.util.atomic import sha256
 from srlib.util.errors import unknown
-from srlib.weights.loading import find, load, locate
+from srlib.weights import registry
+from srlib.weights.loading import advice, find, load, locate
 from srlib.weights.ours import header
 
 COLUMNS = ["model", "file", "MB", "commit", "trained"]
@@ -19,21 +22,54 @@ COLUMNS = ["model", "file", "MB", "commit", "trained"]
 def at_hand(wanted: Sequence[str] = ()) -> pd.DataFrame:
     """The models with weights, or those wanted: model, file, MB, commit, how it was trained. ValueError for unknown names."""
     for name in wanted:
-        if name not in names():
-            raise unknown("model", name, names())
+        if name not in (*names(), *registry.released()):
+            raise unknown("model", name, [*names(), *registry.released()])
     rows = []
     for name in wanted or names():
-        if (path := find(name)) is not None:
+        one = registry.released().get(name)
+        path = find(name) if name in names() else one.found
+        if path is not None:
             rows.append((name, paths.shown(path), round(path.stat().st_size / 1e6, 2), *told(path)))
         elif wanted:
-            rows.append((name, "none at hand", None, "", ""))
+            rows.append((name, "none at hand", None, "", advice(name)))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def published() -> pd.DataFrame:
+    """The files that authors have published: name, whose, MB, licence, the tables that they fill, whether at hand."""
+    rows = []
+    for one in registry.released().values():
+        tables: dict[str, list[str]] = {}
+        for row in one.rows():
+            paper, _, number = row.partition(":")[0].partition(" Table ")
+            tables.setdefault(paper, []).append(number)
+        fills = "; ".join(
+            f"{paper} {', '.join(dict.fromkeys(n))}" if n != [""] else paper for paper, n in tables.items()
+        )
+        state = "at hand" if one.found else "can be fetched" if one.url or one.drive else "by hand"
+        state += "" if one.readable else ", not read"
+        rows.append((one.name, one.by, round(one.size / 1e6, 1) or None, one.licence or "not known", fills, state))
+    return pd.DataFrame(rows, columns=["name", "published by", "MB", "licence", "tables", "state"])
+
+
+def fetch(name: str, *, progress: bool = True) -> bool:
+    """Have a name's weights at hand if they are published; whether they were downloaded just now. A file without a known
+    SHA-256 is read once, so that it is not something else. ValueError, OSError: see `registry.fetch`."""
+    one = registry.released().get(name)
+    if one is None or one.found or (name in names() and find(name)):
+        return False
+    path = registry.fetch(name, progress=progress)
+    if one.readable and not one.sha256 and (held := load(path).architecture) != one.model:
+        raise ValueError(f"{paths.shown(path)}: holds {held}, where {one.by} published {one.model}")
+    return True
 
 
 def told(path: Path) -> tuple[str, str]:
     """The commit and the training that a file's header names; others say so."""
     if path.suffix != ".safetensors":
-        return "", "by others: srlib weights --check says what it is"
+        called = path.stem in registry.released()
+        whose = f"called as the file that {registry.released()[path.stem].by} published" if called else "by others"
+        return "", f"{whose}: srlib weights --check says what it is"
     try:
         entries = header(path)
     except ValueError as error:
@@ -47,11 +83,28 @@ def told(path: Path) -> tuple[str, str]:
 
 
 def describe(path: str | Path) -> dict[str, object]:
-    """What a weight file is, read whole: model, parameters, where it comes from, how it was trained. ValueError if damaged."""
-    model, path = load(path), locate(str(path))
+    """What a weight file is, read whole: model, parameters, where it comes from, how it was trained; whether it is a published
+    file, and the table rows that it fills. ValueError with what is known of it if it is damaged or not read."""
+    path = locate(str(path))
+    digest = sha256(path)
+    one = registry.known(digest)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # the remark comes below
+        try:
+            model = load(path)
+        except ValueError as error:
+            said = registry.remark(path, digest, broken=True)
+            said = said or (f"it is the file that {one.by} published as {one.name}" if one else "")
+            raise ValueError(f"{error}{said and '; '}{said}") from error
     facts: dict[str, object] = {"model": model.architecture, "parameters": sum(p.numel() for p in model.parameters())}
-    facts |= {name: value for name, value in model.origin.items() if value}
+    facts |= {name: value for name, value in model.origin.items() if value and name != "known"}
+    if one:
+        facts |= {"published": f"as {one.name} by {one.by}, {one.page}", "note": one.note}
+        facts |= {"fills": "; ".join(one.rows()) or "no row of the papers' tables here"}
+    elif path.suffix != ".safetensors":
+        facts["published"] = "not a file that is known here"
+    if remark := registry.remark(path, digest):
+        facts["but"] = remark
     if path.suffix == ".safetensors":
         entries = header(path)
         facts |= {name: entries[name] for name in ("training", "data", "metrics") if name in entries}
-    return facts
+    return {name: value for name, value in facts.items() if value != ""}

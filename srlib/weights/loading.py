@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from srlib.util import paths
 from srlib.util.atomic import sha256
 from srlib.util.devices import choose_device
 from srlib.util.errors import unknown
-from srlib.weights import ours, released
+from srlib.weights import ours, registry, released
 
 SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
 
@@ -26,12 +27,13 @@ SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
 def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> SRModel:
     """A model with trained weights, ready to use (eval mode, no gradients).
 
-    name_or_file: a model's name whose weights are at hand (see `find`), "bicubic", or a file: ours (.safetensors) or one that
-    the authors released (see `srlib.weights.released`), recognised by content; the folder of a run stands for the file in it. A
-    relative path is looked for from the current folder, the repository, and where weights lie. "mine=FILE" calls the model
-    "mine" in tables and figures, so that several files of one architecture can stand side by side.
+    name_or_file: a model's name whose weights are at hand (see `find`), "bicubic", the name of a published file that is at hand
+    (see `srlib.weights.registry`), or a file: ours (.safetensors) or one that the authors released (see
+    `srlib.weights.released`), recognised by content; the folder of a run stands for the file in it. A relative path is looked
+    for from the current folder, the repository, and where weights lie. "mine=FILE" calls the model "mine" in tables and
+    figures, so that several files of one architecture can stand side by side.
     The file's name and the unused tensors are not trusted or needed; `model.origin` says what was read: file, sha256, commit,
-    and tensors, a digest of the weights.
+    the published file that it is (known), and tensors, a digest of the weights.
     ValueError: unknown name, damaged file, another model's weights. FileNotFoundError: no weights for this name.
     """
     device = choose_device(device)
@@ -44,6 +46,8 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
         if wanted in names():
             if not names_one_model(wanted, model):
                 raise ValueError(f"{path} holds weights of {model.architecture}, not of {wanted}")
+            model.name = wanted
+        elif wanted in registry.released():
             model.name = wanted
     if own in names() and not names_one_model(own, model):
         raise ValueError(f"{name_or_file}: {own} is another model than {model.architecture}, which the file holds")
@@ -107,6 +111,11 @@ def locate(wanted: str) -> Path:
             return found
         have = ", ".join(name for name in names() if find(name)) or "no model"
         raise FileNotFoundError(f"{how_to_get(wanted)} Weights are at hand for: {have}.")
+    if wanted in registry.released():
+        one = registry.released()[wanted]
+        if one.found is None:
+            raise FileNotFoundError(f"{wanted} is not at hand; srlib weights {wanted} fetches it from {one.by}")
+        return one.found
     path = Path(wanted).expanduser()
     bases = dict.fromkeys([Path.cwd(), paths.ROOT, *paths.weight_folders()])
     for candidate in [path] if path.is_absolute() else [base / path for base in bases]:
@@ -120,25 +129,37 @@ def locate(wanted: str) -> Path:
 
 
 def how_to_get(name: str) -> str:
-    """The sentence for a model without weights."""
+    """The sentences for a model without weights."""
     *folders, run = map(paths.shown, [*paths.weight_folders(), paths.RUNS / name])
-    return (
-        f"no weights for {name} in {', '.join(folders)} or {run}. Put the authors' released file, if there is one, into "
-        f"{folders[-1]} as {name}.pth (or .ckpt), or train it: srlib train {name}."
-    )
+    return f"no weights for {name} in {', '.join(folders)} or {run}. {advice(name)}"
+
+
+def advice(name: str) -> str:
+    """What to do for the weights of a model, or for a published file, that is not at hand."""
+    known = [registry.released()[one] for one in (name, *ModelName.of(name).aliases) if one in registry.released()]
+    if not known:
+        return f"No author has published any. Train it: srlib train {name}."
+    fetch = f"Fetch the file that {known[0].by} published: srlib weights {known[0].name}"
+    return f"{fetch}; or train it: srlib train {name}." if name in names() else f"{fetch}."
 
 
 def read(path: Path) -> SRModel:
     """Tell the format by content and read it."""
     with path.open("rb") as file:
-        start = file.read(16)
+        start = file.read(64)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size:  # the length of a JSON header
         model = ours.read(path)
     elif start[:2] == b"PK" or start[:1] == b"\x80":
         model = released.read(path)
+    elif page := registry.is_page(start):
+        raise ValueError(f"{path}: {page} that was saved in place of the file that it stands for; fetch it again")
     else:
         raise ValueError(f"{path}: neither a safetensors file nor a torch checkpoint, or truncated")
-    model.origin |= {"file": path.name, "sha256": sha256(path)}
+    digest = sha256(path)
+    if remark := registry.remark(path, digest):
+        warnings.warn(f"{path}: {remark}", stacklevel=2)
+    one = registry.known(digest)
+    model.origin |= {"file": path.name, "sha256": digest} | ({"known": f"{one.name}, by {one.by}"} if one else {})
     return model
 
 

@@ -1,23 +1,31 @@
 """The authors' released checkpoints, recognised by content. They are pickles: read by torch's restricted unpickler only.
 
-LIIF, Meta-SR, LTE, and EDSR and RDN with their tails, in LIIF's format:
+LIIF, Meta-SR, LTE, LTE+, LMF, also on SwinIR, and EDSR and RDN with their tails, in LIIF's format:
     {"model": {"name", "args", "sd"}, "optimizer", "epoch"}; a fixed-scale network is a "liif" without imnet_spec
 DIINN, a Lightning checkpoint: {"state_dict": {"net.encoder.*", "net.decoder.*", "sub", "div"}, "hyper_parameters", ...}
+    its repository's own LIIF has "net.decoder.0" to "8" there, its Meta-SR "net.imnet.layers"
+LIIF by MMagic: {"meta", "state_dict": {"generator.conv_first", ".body", ".conv_after_body" or ".sfe1", ".sfe2", ".rdbs",
+    ".gff", and "generator.imnet.layers"}}
 EDSR, as its authors published it: a bare state dict of "head", "body" and "tail", for images in [0, 255] less DIV2K's mean
 IDM's *_gen.pth: a bare state dict of "denoise_fn", "encoder", an unused "imnet" and the buffers of the noise schedule
+SR3's *_gen.pth, of its public implementation: a bare state dict of "denoise_fn" and the same buffers
 """
 
 from __future__ import annotations
 
+import math
+import pickle
 import re
 import warnings
+import zipfile
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from srlib.models.base import Decoder, Encoder, Model, SRModel
-from srlib.models.diffusion import Diffusion
+from srlib.models.catalogue import DECODERS
+from srlib.models.diffusion import BETA, STEPS, Diffusion
 from srlib.models.diinn import DIINN, LAYERS
 from srlib.models.encoders import EDSR, RDN
 from srlib.models.idm import ImplicitUNet, LRConditioning
@@ -25,8 +33,9 @@ from srlib.models.layers import linears
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
-from srlib.models.unet import Shape
+from srlib.models.unet import Enlarged, Shape, UNet
 from srlib.weights.ours import digest_of, fill
 
 Tensors = dict[str, Tensor]
@@ -37,38 +46,48 @@ DIINN_MODES = {1: "m", 2: "mz", 3: "sz"}
 DIINN_LETTERS = {("m", True): "-a", ("m", False): "-b", ("mz", True): "-c", ("mz", False): "-d", ("sz", True): "-e"}
 
 
+LMF = {
+    "lmliif": "lmf",
+    "lmlte": "lmf-lte",
+    "lmciaosr": "",
+}  # LMF's decoders, in LIIF's format, and what they are called here
+
+
 def read(path: Path) -> SRModel:
     """The model that a released file holds. ValueError: damaged, unsafe, of an unknown layout, or not what it says."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds: pickle.UnpicklingError, RuntimeError, EOFError, ...
-        raise ValueError(
-            f"{path}: not read: damaged, or a pickle with more than tensors and plain values in it, which could run code "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:300]})"
-        ) from error
-    content = content if isinstance(content, dict) else {}
+    content = unpickled(path)
     spec, state = content.get("model"), content.get("state_dict")
+    names = [name for name in state if isinstance(name, str)] if isinstance(state, dict) else []
     try:
         if isinstance(spec, dict) and {"name", "args", "sd"} <= spec.keys():
             what = "a model in LIIF's format"
             model, tensors, unused = of_liif_format(spec["name"], spec["args"] or {}, dict(spec["sd"]), path)
-        elif isinstance(state, dict) and any(name.startswith("net.decoder.K.") for name in state):
+        elif any(name.startswith("net.decoder.K.") for name in names):
             what = "a Lightning checkpoint of DIINN"
             model, tensors, unused = of_diinn(content.get("hyper_parameters") or {}, dict(state), path)
+        elif {"net.decoder.0.weight", "net.encoder.SFENet1.weight"} <= set(names):
+            what = "a Lightning checkpoint of LIIF, of DIINN's repository"
+            model, tensors, unused = of_diinns_liif(dict(state), path)
+        elif {"net.imnet.layers.0.weight", "net.encoder.SFENet1.weight"} <= set(names):
+            what = "a Lightning checkpoint of Meta-SR, of DIINN's repository"
+            model, tensors, unused = of_diinns_metasr(dict(state), path)
+        elif {"generator.conv_first.weight", "generator.sfe1.weight"} & set(names):
+            what = "MMagic's LIIF"
+            model, tensors, unused = of_mmagic(dict(state))
         elif "denoise_fn.condition_scale1.1.weight" in content:
             what = "IDM's state dict"
             model, tensors, unused = of_idm(dict(content), path)
         elif "denoise_fn.downs.0.weight" in content:
-            raise ValueError(f"{path}: a state dict of SR3 without IDM's conditioning; this reads IDM's *_gen.pth only")
+            what = "the state dict of SR3's public implementation"
+            model, tensors, unused = of_sr3(dict(content), path)
         elif {"head.0.weight", "tail.1.weight"} <= content.keys():
             what = "EDSR's state dict"
             model, tensors, unused = of_edsr(dict(content), path)
         else:
             raise ValueError(
                 f"{path}: a torch checkpoint of an unknown layout; expected LIIF's {{'model': name, args, sd}}, DIINN's "
-                "{'state_dict': net.encoder..., net.decoder...}, or EDSR's or IDM's state dict"
+                "{'state_dict': net.encoder..., net.decoder...}, MMagic's {'state_dict': generator...}, or the state dict of "
+                "EDSR, SR3 or IDM"
             )
         if odd := [name for name, tensor in tensors.items() if not isinstance(tensor, Tensor)]:
             raise TypeError(f"{odd[0]} is not a tensor")
@@ -83,6 +102,57 @@ def read(path: Path) -> SRModel:
     return model
 
 
+def unpickled(path: Path) -> dict:
+    """A torch checkpoint's content, {} if it is no dictionary. ValueError, a sentence for each, if it is truncated, damaged, or
+    asks for anything but tensors and plain values; nothing that it asks for is run."""
+    check_archive(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        what = (
+            f"it asks for {asked[1]}, which"
+            if asked
+            else "a pickle with more in it than tensors and plain values, which"
+        )
+        raise ValueError(f"{path}: not read: {what} could run code; nothing of it was run") from error
+    except Exception as error:  # torch raises many kinds: RuntimeError, EOFError, KeyError, ...
+        text = " ".join(str(error).split())[:200]
+        if isinstance(error, EOFError) or "unexpected EOF" in text:
+            raise truncated(path) from error
+        raise ValueError(f"{path}: damaged: not read ({type(error).__name__}: {text}); fetch it again") from error
+    return content if isinstance(content, dict) else {}
+
+
+def check_archive(path: Path) -> None:
+    """torch does not look at the checksums in its archives, so a changed byte of a tensor would pass. ValueError if one is
+    wrong, or the archive's end is missing. Files from before torch 1.6 are no archives and have no checksums."""
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except zipfile.BadZipFile as error:
+        raise (truncated(path) if not zipfile.is_zipfile(path) else damaged(path, str(error))) from error
+    except Exception as error:  # zlib.error, EOFError, NotImplementedError, ...: the table of contents is wrong
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
+    if bad:
+        raise damaged(path, f"{bad} in it does not have the checksum that was written with it")
+
+
+def truncated(path: Path) -> ValueError:
+    return ValueError(
+        f"{path}: truncated: it ends after {path.stat().st_size:,} bytes, before its content does; fetch it again"
+    )
+
+
+def damaged(path: Path, why: str) -> ValueError:
+    return ValueError(f"{path}: damaged: {why}; fetch it again")
+
+
 def encoder_of(name: str, args: dict, tensors: Tensors, path: Path) -> Encoder:
     """The encoder that LIIF's encoder_spec names, with sizes from its tensors (named "encoder.*")."""
     if name == "edsr-baseline":
@@ -92,7 +162,9 @@ def encoder_of(name: str, args: dict, tensors: Tensors, path: Path) -> Encoder:
         return EDSR(tensors["encoder.head.0.weight"].shape[0], blocks)
     if name == "rdn":
         return rdn_of(tensors)
-    raise ValueError(f"{path}: encoder {name!r} is not one of edsr-baseline, rdn")
+    if name == "swinir":
+        return swinir_of(tensors)
+    raise ValueError(f"{path}: encoder {name!r} is not one of edsr-baseline, rdn, swinir")
 
 
 def rdn_of(tensors: Tensors) -> RDN:
@@ -102,25 +174,51 @@ def rdn_of(tensors: Tensors) -> RDN:
     return RDN(tensors["encoder.SFENet1.weight"].shape[0], blocks, layers, growth)
 
 
+def swinir_of(tensors: Tensors) -> SwinIR:
+    """Of SwinIR's layers: their heads and windows from the tables of biases."""
+    groups = numbers(tensors, r"encoder\.layers\.(\d+)\.conv\.weight")
+    depths = [
+        len(numbers(tensors, rf"encoder\.layers\.{i}\.residual_group\.blocks\.(\d+)\.norm1\.weight")) for i in groups
+    ]
+    table = tensors["encoder.layers.0.residual_group.blocks.0.attn.relative_position_bias_table"]
+    inner = tensors["encoder.layers.0.residual_group.blocks.0.mlp.fc1.weight"].shape
+    channels, window = tensors["encoder.conv_before_upsample.0.weight"].shape[0], (math.isqrt(table.shape[0]) + 1) // 2
+    return SwinIR(channels, inner[1], tuple(depths), table.shape[1], window, inner[0] // inner[1])
+
+
 def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
-    """LIIF, Meta-SR, LTE; fixed-scale EDSR and RDN, wrapped as a "liif" without an MLP or under their own names."""
+    """LIIF, Meta-SR, LTE, LTE+; fixed-scale EDSR and RDN, wrapped as a "liif" without an MLP or under their own names."""
+    if name == "lte-fast":
+        name, tensors = "lte", lte_of_plus(tensors)
     if name in ("edsr-baseline", "rdn"):
         encoder_spec = {"name": name, "args": args}
         tensors = {f"encoder.{key}": tensor for key, tensor in tensors.items()}
     elif name in ("liif", "metasr", "lte"):
         encoder_spec = args["encoder_spec"]
+    elif name in LMF:
+        if LMF[name] not in DECODERS:
+            raise ValueError(
+                f"{path}: holds LMF's {name!r} (He and Jin, CVPR 2024), a decoder that this version does not have"
+            )
+        encoder_spec = args["encoder_spec"]
     else:
         raise ValueError(
-            f"{path}: holds a {name!r} model; this version reads liif, metasr, lte, edsr-baseline and rdn in this format"
+            f"{path}: holds a {name!r} model; this version reads liif, metasr, lte, lte-fast (LTE+), edsr-baseline and rdn in "
+            "this format"
         )
     encoder_name, encoder_args = encoder_spec["name"], encoder_spec.get("args") or {}
     unused = sorted(key for key in tensors if key.startswith(tuple(f"encoder.{shift}" for shift in MEAN_SHIFT)))
+    unused += sorted(
+        key for key in tensors if key.endswith((".attn_mask", ".attn.relative_position_index"))
+    )  # SwinIR's
     encoder = encoder_of(encoder_name, encoder_args, tensors, path)
-    if not encoder_args.get("no_upsampling", False):
+    if encoder_name != "swinir" and not encoder_args.get("no_upsampling", False):
         scale = int(encoder_args.get("scale", 2))
         model = Model(f"{encoder_name}-x{scale}", encoder, PixelShuffleTail(encoder.channels, scale))
         return model, rename_tail(tensors), unused
 
+    if name in LMF:
+        return of_lmf(name, encoder_name, encoder, args, tensors, path), tensors, unused
     first = tensors["imnet.layers.0.weight"]
     if name == "liif":
         options = {
@@ -144,6 +242,32 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
     return Model(f"{encoder_name}-{name}{suffix}", encoder, decoder), tensors, unused
 
 
+def of_lmf(name: str, encoder_name: str, encoder: Encoder, args: dict, tensors: Tensors, path: Path) -> Model:
+    """LM-LIIF or LM-LTE as their authors' settings make them; the names in `tensors` become ours. ValueError for others."""
+    options = ("local_ensemble", "feat_unfold", "cell_decode", "mod_input")
+    if off := [option for option in options if not args.get(option, option != "mod_input")]:
+        raise ValueError(f"{path}: LMF's {name!r} without {', '.join(off)}; this version reads it with all of them")
+    decoder = DECODERS[LMF[name]].make(encoder.channels, 16 * tensors["imnet.layers.0.weight"].shape[0])
+    renamed = {"hypernet.layers.": "latent.", "imnet.layers.": "render.", "imphase.": "render_phase."}
+    for key in [key for key in tensors if not key.startswith("encoder.")]:
+        old = next((old for old in renamed if key.startswith(old)), "")
+        tensors[f"decoder.{renamed.get(old, '')}{key.removeprefix(old)}"] = tensors.pop(key)
+    return Model(f"{encoder_name}-{LMF[name]}", encoder, decoder)
+
+
+def lte_of_plus(tensors: Tensors) -> Tensors:
+    """LTE+ is LTE in another writing: its MLP is 1x1 convolutions, and its frequency channels are all rows', then all columns',
+    where LTE has pairs of neighbours."""
+    moved = {}
+    for key, tensor in tensors.items():
+        if key.startswith("layers."):
+            key, tensor = f"imnet.{key}", tensor.flatten(1) if key.endswith(".weight") else tensor
+        elif key.startswith("freq."):
+            tensor = tensor.unflatten(0, (2, -1)).transpose(0, 1).flatten(0, 1)
+        moved[key] = tensor
+    return moved
+
+
 def rename_tail(tensors: Tensors) -> Tensors:
     """Names of EDSR's "tail.0.{i}", "tail.1" and RDN's "UPNet.{i}" -> `PixelShuffleTail`'s; below "encoder."."""
     convolutions = [key for key in tensors if key.startswith(("encoder.tail.", "encoder.UPNet."))]
@@ -157,11 +281,7 @@ def rename_tail(tensors: Tensors) -> Tensors:
 
 def of_diinn(settings: dict, tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
     """DIINN's variants. Those with [m z] and with [s z] have tensors of the same shapes: only hyper_parameters tell."""
-    tensors = {name.removeprefix("net."): tensor for name, tensor in tensors.items()}
-    unused = [name for name in ("sub", "div") if name in tensors]
-    for name in unused:
-        if not torch.allclose(tensors[name].float(), torch.tensor(0.5)):
-            raise ValueError(f"{path}: was trained with another normalisation than (x - 0.5) / 0.5 ({name})")
+    tensors, unused = of_lightning(tensors, path)
     content, later = tensors["decoder.K.0.0.weight"], tensors["decoder.K.1.0.weight"]
     positional, hidden = "decoder.first_layer.0.weight" in tensors, content.shape[0]
     mode = settings.get("mode")
@@ -191,6 +311,67 @@ def of_diinn(settings: dict, tensors: Tensors, path: Path) -> tuple[Model, Tenso
     return Model(name, encoder, decoder), tensors, unused
 
 
+def of_lightning(tensors: Tensors, path: Path) -> tuple[Tensors, list[str]]:
+    """The tensors of a network of DIINN's repository, and the names of those that hold its normalisation. ValueError if that is
+    another."""
+    tensors = {name.removeprefix("net."): tensor for name, tensor in tensors.items()}
+    unused = [name for name in ("sub", "div") if name in tensors]
+    for name in unused:
+        if not torch.allclose(tensors[name].float(), torch.tensor(0.5)):
+            raise ValueError(f"{path}: was trained with another normalisation than (x - 0.5) / 0.5 ({name})")
+    return tensors, unused
+
+
+def of_diinns_liif(tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
+    """The LIIF of DIINN's repository, on RDN. Its four corners are half an output pixel away, not half an LR pixel: `near`."""
+    tensors, unused = of_lightning(tensors, path)
+    encoder = rdn_of(tensors)
+    decoder = LIIF(encoder.channels, tensors["decoder.0.weight"].shape[0], near=True)
+    tensors = {re.sub(r"^decoder\.", "decoder.mlp.", name): tensor for name, tensor in tensors.items()}
+    return Model("rdn-liif-near", encoder, decoder), tensors, unused
+
+
+def of_diinns_metasr(tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
+    """The Meta-SR of DIINN's repository, on RDN."""
+    tensors, unused = of_lightning(tensors, path)
+    encoder = rdn_of(tensors)
+    decoder = MetaSR(encoder.channels, tensors["imnet.layers.0.weight"].shape[0])
+    tensors = {re.sub(r"^imnet\.layers\.", "decoder.filters.", name): tensor for name, tensor in tensors.items()}
+    return Model("rdn-metasr", encoder, decoder), tensors, unused
+
+
+MMAGIC = {  # MMagic's names -> ours, of EDSR and of RDN
+    r"conv_first\.": "encoder.head.0.",
+    r"body\.(\d+)\.conv1\.": r"encoder.body.\1.body.0.",
+    r"body\.(\d+)\.conv2\.": r"encoder.body.\1.body.2.",
+    r"sfe([12])\.": r"encoder.SFENet\1.",
+    r"rdbs\.(\d+)\.layers\.(\d+)\.conv\.": r"encoder.RDBs.\1.convs.\2.conv.0.",
+    r"rdbs\.(\d+)\.lff\.": r"encoder.RDBs.\1.LFF.",
+    r"gff\.": "encoder.GFF.",
+    r"imnet\.layers\.": "decoder.mlp.",
+}
+
+
+def of_mmagic(tensors: Tensors) -> tuple[Model, Tensors, list[str]]:
+    """LIIF on EDSR-baseline or RDN, trained by MMagic. The file does not say what its images are normalised by; the
+    configurations that it was published with do: EDSR's with DIV2K's mean and 1, RDN's with 0.5 and 0.5."""
+    tensors = {name.removeprefix("generator."): tensor for name, tensor in tensors.items()}
+    blocks = len({name.split(".")[1] for name in tensors if name.startswith("body.")})
+    names = MMAGIC | {r"conv_after_body\.": f"encoder.body.{blocks}."}
+    moved, unused = {}, []
+    for name, tensor in tensors.items():
+        pattern = next((pattern for pattern in names if re.match(pattern, name)), None)
+        if pattern is None and name.startswith(("upsample.", "conv_last.", "upscale.", "output.", "step_counter")):
+            unused.append(name)
+        moved[re.sub(f"^{pattern}", names[pattern], name) if pattern else name] = tensor
+    edsr = "encoder.head.0.weight" in moved
+    encoder = EDSR(moved["encoder.head.0.weight"].shape[0], blocks) if edsr else rdn_of(moved)
+    decoder = LIIF(encoder.channels, moved["decoder.mlp.0.weight"].shape[0])
+    if edsr:
+        return Model("edsr-baseline-liif", encoder, decoder, mean=DIV2K_MEAN, std=1), moved, unused
+    return Model("rdn-liif", encoder, decoder), moved, unused
+
+
 def of_edsr(tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
     """EDSR-baseline from EDSR's own authors: images in [0, 255] less the mean of DIV2K."""
     tensors = {f"encoder.{name}": tensor for name, tensor in tensors.items()}
@@ -209,26 +390,52 @@ def of_idm(tensors: Tensors, path: Path) -> tuple[Diffusion, Tensors, list[str]]
     """IDM, its sizes from its tensors. What no output depends on is left out: the LIIF "imnet", the modulated convolution and
     noise weight of each upsampling block, the ends of the side branch, and the buffers of the noise schedule."""
 
-    def numbers(pattern: str) -> list[int]:
-        found = (re.fullmatch(pattern, name) for name in tensors)
-        return sorted({int(match[1]) for match in found if match})
-
-    width = tensors["denoise_fn.downs.0.weight"].shape[0]
-    levels = numbers(r"denoise_fn\.condition_scale1\.(\d+)\.weight")
-    widths = [tensors[f"denoise_fn.condition_scale1.{i}.weight"].shape[0] for i in levels]
-    layers = numbers(r"denoise_fn\.downs\.(\d+)\.res_block\.block1\.block\.0\.weight")
-    blocks = len(layers) // len(widths)
-    seen = numbers(r"denoise_fn\.downs\.(\d+)\.attn\.qkv\.weight")
-    attention = sorted({layers.index(i) // blocks for i in seen})
-    body = numbers(r"encoder\.body\.(\d+)\.body\.0\.weight")
+    shape = unet_shape(tensors)
+    body = numbers(tensors, r"encoder\.body\.(\d+)\.body\.0\.weight")
     encoder = LRConditioning(tensors["encoder.head.0.weight"].shape[0], len(body))
-    unet = ImplicitUNet(Shape(width, tuple(n // width for n in widths), blocks, tuple(attention)))
+    unet = ImplicitUNet(shape)
+    check_schedule(tensors, path)
     model = Diffusion("idm", encoder, unet)
     buffers = {name for name in tensors if "." not in name}
     left = ("imnet.", "denoise_fn.final_down", "denoise_fn.final_linear.", "denoise_fn.final_styleconv.")
     left += tuple(f"encoder.{shift}" for shift in MEAN_SHIFT)
     left += tuple(f"denoise_fn.condition_{what}.0." for what in ("scale1", "scale2", "shift"))
-    left += (f"denoise_fn.conv_body_down.{len(widths) - 1}.",)
+    left += (f"denoise_fn.conv_body_down.{len(shape.widths) - 1}.",)
     inside = re.compile(r"denoise_fn\.ups\.\d+\.style\.(modulated_conv\..*|weight)")
     unused = sorted(name for name in tensors if name in buffers or name.startswith(left) or inside.fullmatch(name))
     return model, tensors, unused
+
+
+def of_sr3(tensors: Tensors, path: Path) -> tuple[Diffusion, Tensors, list[str]]:
+    """SR3 by its public implementation, its sizes from its tensors. The groups of its norms leave no trace there: 32."""
+    model = Diffusion("sr3", Enlarged(), UNet(unet_shape(tensors)))
+    check_schedule(tensors, path)
+    return model, tensors, sorted(name for name in tensors if "." not in name)
+
+
+def numbers(tensors: Tensors, pattern: str) -> list[int]:
+    """The numbers in the names that match."""
+    found = (re.fullmatch(pattern, name) for name in tensors)
+    return sorted({int(match[1]) for match in found if match})
+
+
+def unet_shape(tensors: Tensors) -> Shape:
+    """The sizes of SR3's and IDM's U-Net: the levels lie between the layers that halve the image."""
+    width = tensors["denoise_fn.downs.0.weight"].shape[0]
+    layers = numbers(tensors, r"denoise_fn\.downs\.(\d+)\.res_block\.block1\.block\.0\.weight")
+    levels = len(numbers(tensors, r"denoise_fn\.downs\.(\d+)\.conv\.weight")) + 1
+    blocks = len(layers) // levels
+    last = [tensors[f"denoise_fn.downs.{i}.res_block.block2.block.3.weight"] for i in layers[blocks - 1 :: blocks]]
+    seen = numbers(tensors, r"denoise_fn\.downs\.(\d+)\.attn\.qkv\.weight")
+    attention = sorted({layers.index(i) // blocks for i in seen})
+    return Shape(width, tuple(tensor.shape[0] // width for tensor in last), blocks, tuple(attention))
+
+
+def check_schedule(tensors: Tensors, path: Path) -> None:
+    """A warning if the noise schedule in a file is not the one that images are drawn with here."""
+    betas = tensors.get("betas")
+    ours = torch.linspace(*BETA, STEPS, dtype=torch.float64)
+    if betas is not None and not (betas.shape == ours.shape and torch.allclose(betas.double(), ours, rtol=1e-3)):
+        warnings.warn(
+            f"{path}: was trained with another noise schedule than {STEPS} steps, {BETA[0]} to {BETA[1]}", stacklevel=2
+        )

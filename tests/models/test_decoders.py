@@ -27,11 +27,12 @@ SIZES = [
 
 
 @pytest.mark.parametrize("decoder", ["bicubic", *DECODERS])
-def test_fast_equals_literal(decoder):
-    model = tiny(decoder)
+def test_fast_equals_literal(decoder, device):
+    model = tiny(decoder).to(device)
     for lr, size in SIZES:
         with torch.no_grad():
-            features = model.encode(torch.rand(2, 3, *lr, generator=torch.Generator().manual_seed(1)))
+            image = torch.rand(2, 3, *lr, generator=torch.Generator().manual_seed(1)).to(device)
+            features = model.encode(image)
             fast, literal = model.decode(features, size), model.decode(features, size, literal=True)
         assert fast.shape == literal.shape == (2, 3, *size)
         assert (fast - literal).abs().max() <= 1e-5 * literal.std().clamp(min=1e-3), (decoder, lr, size)
@@ -39,18 +40,18 @@ def test_fast_equals_literal(decoder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [f"{e}-{d}" for e in ("edsr-baseline", "rdn") for d in DECODERS])
-def test_fast_equals_literal_at_full_size(name):
-    model = srlib.build(name, seed=0).eval()
+def test_fast_equals_literal_at_full_size(name, device):
+    model = srlib.build(name, seed=0).to(device).eval()
     with torch.no_grad():
-        features = model.encode(torch.rand(1, 3, 11, 13))
+        features = model.encode(torch.rand(1, 3, 11, 13).to(device))
         fast, literal = (model.decode(features, (29, 37), literal=flag) for flag in (False, True))
     assert (fast - literal).abs().max() <= 1e-5 * literal.std()
 
 
 @pytest.mark.parametrize("decoder", list(DECODERS))
-def test_gradients_of_both_paths_agree(decoder):
-    model, gradients = tiny(decoder), []
-    lr = torch.rand(1, 3, 6, 5, generator=torch.Generator().manual_seed(2))
+def test_gradients_of_both_paths_agree(decoder, device):
+    model, gradients = tiny(decoder).to(device), []
+    lr = torch.rand(1, 3, 6, 5, generator=torch.Generator().manual_seed(2)).to(device)
     for literal in (False, True):
         model.zero_grad()
         image = lr.clone().requires_grad_()
@@ -62,9 +63,9 @@ def test_gradients_of_both_paths_agree(decoder):
 
 
 @pytest.mark.parametrize("decoder", ["bicubic", *DECODERS])
-def test_bands_and_rows_do_not_change_the_image(decoder):
-    model = tiny(decoder).requires_grad_(False)
-    features = model.encode(torch.rand(2, 3, 6, 7))
+def test_bands_and_rows_do_not_change_the_image(decoder, device):
+    model = tiny(decoder).to(device).requires_grad_(False)
+    features = model.encode(torch.rand(2, 3, 6, 7).to(device))
     whole = model.decode(features, (20, 17))
     rows = torch.tensor([0, 3, 4, 19, 11])
     assert torch.allclose(model.decode(features, (20, 17), rows=rows), whole[:, :, rows], atol=1e-6)
@@ -395,11 +396,12 @@ def test_a_window_of_features_decodes_the_same_pixels(decoder, literal):
     assert torch.allclose(window, whole[:, :, rows][..., slice(*columns)], atol=1e-5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("decoder", ["bicubic", *DECODERS])
-def test_cuda_agrees_with_the_cpu(decoder):
+@pytest.mark.parametrize("decoder", ["bicubic", *DECODERS, *TAILS])
+def test_every_device_agrees_with_the_cpu(decoder, other_device):
     model, image = tiny(decoder).requires_grad_(False), torch.rand(1, 3, 9, 8)
-    cpu = model(image, (23, 30))
+    scale = max(model.scales or (0,))
+    size = (9 * scale, 8 * scale) if scale else (23, 30)
+    cpu = model(image, size)
     for literal in (False, True):
-        features = model.cuda().encode(image.cuda())
-        assert torch.allclose(model.decode(features, (23, 30), literal=literal).cpu(), cpu, atol=1e-4)
+        features = model.to(other_device).encode(image.to(other_device))
+        assert torch.allclose(model.decode(features, size, literal=literal).cpu(), cpu, atol=1e-4), literal

@@ -1,18 +1,25 @@
 """The authors' checkpoint formats, written here from small networks in their layouts and names."""
 
+import math
 import os
 import pickle
+from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import srlib
+from srlib.models import DECODERS
+from srlib.models.diffusion import BETA, STEPS, Diffusion
 from srlib.models.diinn import DIINN
 from srlib.models.encoders import EDSR, RDN
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
+from srlib.models.unet import Enlarged, Shape, UNet
 
 MODES = {"m": 1, "mz": 2, "sz": 3}
 MEAN_SHIFT = {f"encoder.{m}.{p}": torch.zeros(3) for m in ("sub_mean", "add_mean") for p in ("weight", "bias")}
@@ -106,14 +113,43 @@ def test_an_unknown_layout_is_refused(tmp_path):
         srlib.load(tmp_path / "s.pth")
 
 
-def test_truncated_files_are_refused(tmp_path):
+@pytest.fixture(params=[True, False], ids=["archive", "legacy"])
+def saved(request, tmp_path, monkeypatch):
+    """A released file as torch writes it now, and as it did before 1.6: no archive, no checksums."""
+    monkeypatch.setattr(torch, "save", partial(torch.save, _use_new_zipfile_serialization=request.param))
+    released_liif(tmp_path / "b.pth")
+    return tmp_path / "b.pth"
+
+
+@pytest.mark.parametrize("left", [0, 5, 100, 0.5, 0.99])
+def test_truncated_files_are_refused(saved, left):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: left if isinstance(left, int) else int(left * len(content))])
+    with pytest.raises(ValueError, match="truncated"):
+        srlib.load(saved)
+
+
+def test_a_flipped_byte_is_damage(tmp_path):
     path = tmp_path / "b.pth"
     released_liif(path)
-    content = path.read_bytes()
-    for size in (0, 5, 100, len(content) // 2, len(content) - 10):
-        path.write_bytes(content[:size])
-        with pytest.raises(ValueError, match="damaged|truncated"):
-            srlib.load(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # of a tensor; torch alone would not see it
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)
+    with pytest.raises(
+        ValueError, match="b.pth: damaged: .*data/.* does not have the checksum that was written with it"
+    ):
+        srlib.load(path)
+
+
+def test_an_archive_with_a_wrong_table_of_contents_is_damage(tmp_path):
+    path = tmp_path / "b.pth"
+    released_liif(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 20] ^= 0xFF  # a size
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="b.pth: damaged"):
+        srlib.load(path)
 
 
 class Evil:
@@ -130,7 +166,7 @@ def test_a_malicious_pickle_does_not_execute(tmp_path, wrap, how):
         path.write_bytes(pickle.dumps(wrap(Evil())))
     else:
         torch.save(wrap(Evil()), path, _use_new_zipfile_serialization=how == "torch")
-    with pytest.raises(ValueError, match="could run code"):
+    with pytest.raises(ValueError, match="could run code; nothing of it was run"):
         srlib.load(path)
     assert not marker.exists()
     torch.load(path, weights_only=False) if how != "pickle" else pickle.loads(path.read_bytes())
@@ -146,7 +182,7 @@ def test_a_malicious_pickle_does_not_execute(tmp_path, wrap, how):
         {"name": "liif", "args": {"encoder_spec": {"name": "rdn"}}, "sd": {"imnet.layers.0.weight": 3}},
         {
             "name": "liif",
-            "args": {"encoder_spec": {"name": "swinir"}},
+            "args": {"encoder_spec": {"name": "rcan"}},
             "sd": {"imnet.layers.0.weight": torch.zeros(2, 2)},
         },
         {"name": "liif", "args": {"encoder_spec": {"name": "edsr-baseline", "args": {"res_scale": 0.1}}}, "sd": {}},
@@ -257,10 +293,214 @@ def test_either_name_of_the_final_diinn_finds_its_file(no_data):
 
 
 def test_other_models_and_encoders_are_named(tmp_path):
-    args = {"encoder_spec": {"name": "swinir", "args": {"no_upsampling": True}}}
+    args = {"encoder_spec": {"name": "rcan", "args": {"no_upsampling": True}}}
     liif_format(tmp_path / "a", "lte", args, {})
-    with pytest.raises(ValueError, match="encoder 'swinir' is not one of"):
+    with pytest.raises(ValueError, match="encoder 'rcan' is not one of edsr-baseline, rdn, swinir"):
         srlib.load(tmp_path / "a")
     liif_format(tmp_path / "b", "ope", args, {})
     with pytest.raises(ValueError, match="holds a 'ope' model; this version reads liif, metasr, lte"):
         srlib.load(tmp_path / "b")
+    liif_format(tmp_path / "c", "lmciaosr", args, {})
+    with pytest.raises(ValueError, match="holds LMF's 'lmciaosr' .*, a decoder that this version does not have"):
+        srlib.load(tmp_path / "c")
+
+
+@pytest.mark.parametrize("name, ours", [("lmliif", "lmf"), ("lmlte", "lmf-lte")])
+def test_lmf(tmp_path, name, ours):
+    """Its latent MLP is "hypernet", its render MLP "imnet", LM-LTE's second phase "imphase"; 8 units, where theirs has 16."""
+    if ours not in DECODERS:
+        pytest.skip("no LMF in this version")
+    body = small("edsr-baseline")
+    decoder = DECODERS[ours].make(8, 128)
+    theirs = {"latent": "hypernet.layers", "render": "imnet.layers", "render_phase": "imphase"}
+    tensors = under("encoder", body) | under("", decoder, **theirs) | MEAN_SHIFT
+    args = {"encoder_spec": {"name": "edsr-baseline", "args": {"no_upsampling": True}}, "mod_input": True}
+    liif_format(tmp_path / "file", name, args, tensors)
+    same(tmp_path / "file", body, decoder, f"edsr-baseline-{ours}")
+    liif_format(tmp_path / "file", name, args | {"mod_input": False}, tensors)
+    with pytest.raises(ValueError, match="without mod_input; this version reads it with all of them"):
+        srlib.load(tmp_path / "file")
+
+
+def test_what_asks_for_code_is_named(tmp_path):
+    torch.save({"model": os.getcwd, "state_dict": {}}, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="a.pth: not read: it asks for posix.getcwd, which could run code"):
+        srlib.load(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("encoder", ["edsr-baseline", "rdn"])
+def test_lte_plus_is_lte(tmp_path, encoder):
+    """Its MLP is 1x1 convolutions "layers", and its frequencies are all rows', then all columns'."""
+    body, decoder = small(encoder), LTE(8, 16)
+    tensors = under("encoder", body) | under("", decoder, mlp="layers")
+    for key in list(tensors):
+        if key.startswith("layers.") and key.endswith("weight"):
+            tensors[key] = tensors[key][..., None, None]
+        if key.startswith("freq."):
+            tensors[key] = torch.cat([tensors[key][0::2], tensors[key][1::2]])
+    args = {"encoder_spec": {"name": encoder, "args": {"no_upsampling": True}}, "num_layer": 3, "hidden_dim": 16}
+    liif_format(tmp_path / "file", "lte-fast", args, tensors)
+    same(tmp_path / "file", body, decoder, f"{encoder}-lte")
+
+
+def test_metasr_of_diinns_repository(tmp_path):
+    body, decoder = small("rdn"), MetaSR(8, 16)
+    tensors = under("net.encoder", body) | under("net.imnet", decoder, filters="layers")
+    tensors |= {"sub": torch.full((1, 1, 1, 1), 0.5), "div": torch.full((1, 1, 1, 1), 0.5)}
+    torch.save({"state_dict": tensors, "hyper_parameters": {"arch": "metasr"}}, tmp_path / "last.ckpt")
+    same(tmp_path / "last.ckpt", body, decoder, "rdn-metasr")
+    torch.save({"state_dict": tensors | {"sub": torch.zeros(1)}}, tmp_path / "last.ckpt")
+    with pytest.raises(ValueError, match="another normalisation"):
+        srlib.load(tmp_path / "last.ckpt")
+
+
+def diinns_liif(tmp_path):
+    body, decoder = small("rdn"), LIIF(8, 16, near=True)
+    tensors = under("net.encoder", body) | {f"net.decoder.{key}": t for key, t in decoder.mlp.state_dict().items()}
+    tensors |= {"sub": torch.full((1, 1, 1, 1), 0.5), "div": torch.full((1, 1, 1, 1), 0.5)}
+    torch.save({"state_dict": tensors, "hyper_parameters": {"arch": "liif"}}, tmp_path / "last.ckpt")
+    return body, decoder
+
+
+def test_liif_of_diinns_repository(tmp_path):
+    body, decoder = diinns_liif(tmp_path)
+    same(tmp_path / "last.ckpt", body, decoder, "rdn-liif-near")
+
+
+@pytest.mark.parametrize("size", [(12, 10), (18, 20), (25, 18), (31, 17)])
+def test_the_corners_of_diinns_liif_are_half_an_output_pixel_away(tmp_path, size):
+    """Pixel by pixel: the query moved by half an output pixel and 1e-6, outwards, finds the code; areas get 1e-6."""
+    diinns_liif(tmp_path)
+    model, (h, w) = srlib.load(tmp_path / "last.ckpt"), (6, 5)
+    features = model.encode(torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(3)))
+    made, padded = model.decode(features, size), F.pad(features, (1, 1, 1, 1))
+
+    def look(k, n, out, side):  # in float32: at odd scales areas are rounding
+        query, centres = (-1 + 1 / m + 2 / m * torch.arange(m) for m in (out, n))
+        place = min(max(float(query[k]) + side * (1 / out + 1e-6), -1 + 1e-6), 1 - 1e-6)
+        code = math.floor((place + 1) * n / 2)
+        return code, (query[k] - centres[code]) * n
+
+    for k in range(size[0]):
+        for j in range(0, size[1], 3):
+            areas, answers = {}, {}
+            for y in (-1, 1):
+                for x in (-1, 1):
+                    (a, dy), (b, dx) = look(k, h, size[0], y), look(j, w, size[1], x)
+                    code = padded[0, :, a : a + 3, b : b + 3].reshape(-1)
+                    inputs = torch.cat([code, torch.tensor([dy, dx, 2 * h / size[0], 2 * w / size[1]])])
+                    areas[y, x], answers[y, x] = abs(dy * dx) + 1e-6, model.decoder.mlp(inputs)
+            total = sum(areas.values())
+            rgb = sum(answers[y, x] * areas[-y, -x] / total for y, x in areas) * 0.5 + 0.5
+            assert torch.allclose(made[0, :, k, j], rgb, atol=1e-5), (k, j)
+
+
+def mmagic(path, encoder, names, wrap):
+    """LIIF in MMagic's names; names: of the encoder's tensors, ours -> MMagic's."""
+    body, decoder = small(encoder), LIIF(8, 16)
+    tensors = {f"generator.{names(key)}": tensor for key, tensor in body.state_dict().items()}
+    tensors |= under("generator.imnet", decoder, mlp="layers")
+    torch.save(wrap(tensors), path)
+    return body, decoder
+
+
+def mmagics_edsr(key):
+    if key.startswith("head."):
+        return key.replace("head.0", "conv_first")
+    place = key.split(".")
+    return (
+        f"body.{place[1]}.conv{1 + int(place[3]) // 2}.{place[4]}" if len(place) == 5 else f"conv_after_body.{place[2]}"
+    )
+
+
+def mmagics_rdn(key):
+    for ours, theirs in (("SFENet", "sfe"), ("RDBs", "rdbs"), ("convs", "layers"), ("conv.0", "conv"), ("LFF", "lff")):
+        key = key.replace(ours, theirs)
+    return key.replace("GFF", "gff")
+
+
+WRAPS = [
+    lambda tensors: {"meta": {"iter": 1, "epoch": 0}, "state_dict": tensors},
+    lambda tensors: {"state_dict": tensors},
+]
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_liif_by_mmagic(tmp_path, wrap):
+    body, decoder = mmagic(tmp_path / "a", "edsr-baseline", mmagics_edsr, wrap)
+    same(tmp_path / "a", body, decoder, "edsr-baseline-liif", mean=(0.4488, 0.4371, 0.4040), std=1)
+    body, decoder = mmagic(tmp_path / "b", "rdn", mmagics_rdn, wrap)
+    same(tmp_path / "b", body, decoder, "rdn-liif")
+
+
+def test_what_mmagics_liif_does_not_use_is_named(tmp_path):
+    more = {"generator.upsample.0.upsample_conv.weight": torch.zeros(3)}
+    mmagic(tmp_path / "a", "edsr-baseline", mmagics_edsr, lambda tensors: {"state_dict": tensors | more})
+    assert srlib.load(tmp_path / "a").origin["unused tensors"] == "upsample.0.upsample_conv.weight"
+    mmagic(
+        tmp_path / "b",
+        "edsr-baseline",
+        mmagics_edsr,
+        lambda tensors: {"state_dict": tensors | {"generator.x": torch.zeros(3)}},
+    )
+    with pytest.raises(ValueError, match="x is surplus"):
+        srlib.load(tmp_path / "b")
+
+
+def sr3(path, shape, **more):
+    """A bare state dict of "denoise_fn" and the buffers of the schedule."""
+    torch.manual_seed(0)
+    model = Diffusion("sr3", Enlarged(), UNet(shape)).eval().requires_grad_(False)
+    buffers = {"betas": torch.linspace(*BETA, STEPS, dtype=torch.float64).float()}
+    buffers |= {
+        name: torch.zeros(STEPS) for name in ("alphas_cumprod", "sqrt_recip_alphas_cumprod", "posterior_variance")
+    }
+    torch.save(under("denoise_fn", model.denoise_fn) | buffers | more, path)
+    return model
+
+
+@pytest.mark.parametrize(
+    "shape", [Shape(32, (1, 2, 2), 1, (1,)), Shape(32, (1, 2), 2, ()), Shape(64, (1, 1, 2, 2), 2, (3,))]
+)
+def test_sr3_by_its_public_implementation(tmp_path, shape):
+    expected = sr3(tmp_path / "I640000_E37_gen.pth", shape)
+    model = srlib.load(tmp_path / "I640000_E37_gen.pth")
+    assert model.name == "sr3"
+    assert model.origin["unused tensors"].startswith("alphas_cumprod, betas, ")
+    x, lr = torch.randn(1, 3, 16, 16), torch.rand(1, 3, 4, 4) * 2 - 1
+    made, wanted = (one.predict_noise(x, lr, 1.0, 0.7) for one in (model, expected))
+    assert torch.allclose(made, wanted, atol=1e-6)
+
+
+def test_another_noise_schedule_is_told(tmp_path):
+    sr3(tmp_path / "a_gen.pth", Shape(32, (1, 2), 1, ()), betas=torch.linspace(1e-4, 2e-2, 1000))
+    with pytest.warns(UserWarning, match="another noise schedule than 2000 steps"):
+        srlib.load(tmp_path / "a_gen.pth")
+
+
+def of_swinir(depths):
+    """The names of SwinIR's tensors in the files of LTE's authors; every other layer has a mask, and all have an index."""
+    pairs = ["conv_first", "patch_embed.norm", "norm", "conv_after_body", "conv_before_upsample.0"]
+    alone = []
+    for i, depth in enumerate(depths):
+        pairs.append(f"layers.{i}.conv")
+        for j in range(depth):
+            block = f"layers.{i}.residual_group.blocks.{j}"
+            pairs += [f"{block}.{part}" for part in ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")]
+            alone.append(f"{block}.attn.relative_position_bias_table")
+    return {f"{name}.{kind}" for name in pairs for kind in ("weight", "bias")} | set(alone)
+
+
+@pytest.mark.parametrize("name, make", [("lte", LTE), ("liif", LIIF), ("metasr", MetaSR)])
+def test_swinir(tmp_path, name, make):
+    torch.manual_seed(0)
+    body, decoder = SwinIR(8, 12, (2, 1), heads=2, window=4), make(8, 16)
+    assert set(body.state_dict()) == of_swinir((2, 1))
+    tensors = under("encoder", body) | under("", decoder, mlp="imnet.layers", filters="imnet.layers")
+    blocks = [f"encoder.layers.{i}.residual_group.blocks.{j}" for i, j in ((0, 0), (0, 1), (1, 0))]
+    tensors |= {f"{block}.attn.relative_position_index": torch.zeros(16, 16, dtype=torch.int64) for block in blocks}
+    tensors[f"{blocks[1]}.attn_mask"] = torch.zeros(4, 16, 16)
+    args = {"encoder_spec": {"name": "swinir", "args": {"no_upsampling": True}}}
+    liif_format(tmp_path / "file", name, args, tensors)
+    model = same(tmp_path / "file", body, decoder, f"swinir-{name}")
+    assert model.origin["unused tensors"].count(",") == 3

@@ -1,0 +1,208 @@
+"""What `srlib gpu` does, rehearsed on the CPU; there is no GPU here to try it on."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from srlib import training
+from srlib.models import ModelName, catalogue
+from srlib.models.encoders import EDSR
+from srlib.training import validation
+from srlib.util import paths
+from srlib.workbook import gpu, plan
+from srlib.workbook.measure import Lab
+
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch, no_data):
+    """A rehearsal in a folder of its own, without weights, "compact" one block of 8 channels."""
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(paths, "MEASUREMENTS", tmp_path / "results" / "measurements")
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "no-weights")
+    monkeypatch.setattr(validation, "PHOTOGRAPHS", ("astronaut",))
+    record = catalogue.EncoderRecord(partial(EDSR, channels=8, blocks=1), 16)
+    monkeypatch.setitem(catalogue.ENCODERS, "compact", record)
+    gpu.macs_of.cache_clear()
+    yield dataclasses.replace(gpu.rehearsal(), compared=("compact-liif", "compact-x2"))
+    gpu.macs_of.cache_clear()
+
+
+@pytest.fixture
+def lab():
+    return Lab(torch.device("cpu"))
+
+
+@no_gpu
+@pytest.mark.parametrize(
+    "asked, why", [("auto", "would take years: srlib gpu --rehearse"), ("cuda", "torch sees no GPU here")]
+)
+def test_without_a_gpu_it_says_what_can_be_done(asked, why):
+    with pytest.raises(ValueError, match=why):
+        gpu.run(device=asked)
+
+
+def test_unknown_stages_are_named():
+    with pytest.raises(ValueError, match="unknown stage 'tabels'; nearest: tables"):
+        gpu.run(["tabels"])
+    with pytest.raises(ValueError, match="unknown stage 'time'"):
+        gpu.run(skip=["time"])
+
+
+@pytest.fixture
+def told(work, monkeypatch):
+    """Runs a rehearsal at rates of 1e9 and 2e9 that does nothing; what it says, and which stages it would have done."""
+    monkeypatch.setattr(gpu, "rehearsal", lambda: work)
+    monkeypatch.setattr(gpu, "rates", lambda work: (1e9, 2e9))
+    monkeypatch.setattr(gpu, "measuring_macs", lambda work, lab, stage: {"times": 7.2e12, "tables": 1.8e11}[stage])
+    lines, done = [], []
+    for stage in gpu.STAGES:
+        name = {"training": "train"}.get(stage, stage)
+        monkeypatch.setattr(
+            gpu, name, lambda work, lab, say, stage=stage: done.append(stage) or [f"not {stage}"] * (stage == "times")
+        )
+    return lambda *words, **more: (gpu.run(*words, rehearse=True, say=lines.append, **more), lines, done)
+
+
+def test_every_stage_says_how_long_it_takes_before_any_begins(told):
+    left, lines, done = told(dry=True)
+    assert (left, done) == ([], [])
+    assert [line.partition(": about ")[0] for line in lines[1:5]] == list(gpu.STAGES)
+    assert "1 GMAC/s forward, 2 in training" in lines[0]
+    assert lines[2] == "times: about 2.0 h; the papers' running times, both paths"
+    assert lines[4] == "tables: about 3.0 min; scores of all weights at hand, every notebook"
+
+
+def test_stages_are_chosen_and_left_out(told):
+    assert told(["tables", "times"])[2] == ["times", "tables"]
+    assert told(skip=["training", "tables"])[2][2:] == ["agreement", "times"]
+
+
+def test_what_was_not_done_is_told(told):
+    assert told()[0] == ["times: not times"]
+
+
+def test_the_estimate_of_training(work, monkeypatch):
+    """3 forward passes of every image of every step, less the steps that are done."""
+    encoder, decoder = gpu.macs_of("compact-liif")
+    one = dataclasses.replace(work, trained={"compact-liif": ""})
+    step = 3 * 2 * (encoder * 12**2 + decoder * 144)
+    assert gpu.training_macs(one) == pytest.approx(4 * step)
+    monkeypatch.setattr(gpu, "begun", lambda folder: (one.settings("compact-liif") if folder == "x" else settings, 3))
+    settings = training.settings.by_recipe("compact-liif", one.changes)
+    assert gpu.training_macs(one) == pytest.approx(step)
+
+
+def test_macs_are_counted_by_pixel():
+    """EDSR's last layer makes 3 of 64 channels by 3 x 3 at the output's resolution."""
+    gpu.macs_of.cache_clear()
+    encoder, decoder = gpu.macs_of("edsr-baseline-x2")
+    assert encoder == 9 * (3 * 64 + 33 * 64**2)
+    assert decoder == 9 * (64 * 256 / 4 + 64 * 3)
+
+
+def test_agreement_is_a_table_and_goes_on(work, lab, monkeypatch):
+    said = []
+    monkeypatch.setattr(gpu, "tests", lambda work, say: [])
+    assert gpu.agreement(work, lab, said.append) == []
+    table = pd.read_csv(work.folder / "agreement.csv")
+    assert table["model"].tolist() == ["compact-liif"] * 3 + ["compact-x2"] * 3
+    assert table.loc[table["arithmetic"] == "float32", "largest"].max() <= 1e-5
+    assert table.loc[table["arithmetic"] == "bf16", "largest"].min() > 1e-5
+    monkeypatch.setattr(gpu, "compare", lambda *_: pytest.fail("was compared already"))
+    gpu.agreement(work, lab, said.append)
+    assert said == ["agreement: 6 comparisons in " + paths.shown(work.folder / "agreement.csv")] * 2
+
+
+def test_a_model_that_does_not_agree_is_named(work, lab, monkeypatch):
+    rows = [
+        {"model": "m", "path": "fast", "arithmetic": kind, "largest": 2e-4, "rms": 0.0} for kind in ("float32", "bf16")
+    ]
+    monkeypatch.setattr(gpu, "compare", lambda name, device: [row | {"model": name} for row in rows])
+    monkeypatch.setattr(gpu, "tests", lambda work, say: ["the tests fail"])
+    expected = ["compact-liif, compact-x2: further than 0.0001 from the CPU in float32", "the tests fail"]
+    assert gpu.agreement(work, lab, print) == expected
+
+
+def test_times_are_kept(work, lab, tmp_path):
+    block = {"models": ["compact-liif"], "lr": [4, 4], "scales": [2], "repeats": 1}
+    profile = tmp_path / "one.yaml"
+    profile.write_text(
+        yaml.safe_dump({"profile": "one", "notebooks": {"diif/table3": {"models": [], "times": [block]}}})
+    )
+    one, said = dataclasses.replace(work, profile=str(profile)), []
+    assert gpu.measuring_macs(one, lab, "times") == pytest.approx(3 * 2 * gpu.macs_at("compact-liif", 16, 64))
+    gpu.times(one, lab, said.append)
+    assert said[-1].startswith("times: 2 measured")  # with the machine's own rate
+    assert gpu.measuring_macs(one, lab, "times") == 0
+    gpu.times(one, lab, said.append)
+    assert said[-1].startswith("times: 0 measured")
+
+
+def test_training_goes_on_and_says_which_data_it_lacks(work, lab):
+    one = dataclasses.replace(work, trained={"compact-liif": ""})
+    assert gpu.train(one, lab, lambda line: None) == []
+    file = one.runs / "compact-liif" / "compact-liif.safetensors"
+    when = file.stat().st_mtime_ns
+    gpu.train(one, lab, lambda line: None)
+    assert file.stat().st_mtime_ns == when
+    lacking = dataclasses.replace(
+        one,
+        trained={"compact-liif": "", "compact-lte": ""},
+        changes=work.changes | {"data": "DIV2K-train"},
+        runs=work.folder,
+    )
+    (sentence,) = gpu.train(lacking, lab, lambda line: None)
+    assert "fetch it with: srlib data DIV2K-train" in sentence
+
+
+def test_what_is_trained_at_full_size():
+    trained = gpu.trainable()
+    assert trained["edsr-baseline-liif"] == ""
+    assert trained["rdn-diif"] == "edsr-baseline-diif"
+    work = gpu.whole(torch.device("cuda"), "DIV2K-train")
+    assert work.settings("rdn-x3").scales == (3.0, 3.0)
+    assert work.settings("rdn-liif").steps == 1_000_000
+
+
+def test_the_rehearsal_is_the_paper_profile_made_small(no_data, tmp_path):
+    made, paper = gpu.tiny_profile("paper"), plan.profile("paper")
+    assert list(made["notebooks"]) == list(paper["notebooks"])
+    file = tmp_path / "rehearsal.yaml"
+    file.write_text(yaml.safe_dump(made))
+    for name, record in made["notebooks"].items():
+        small, of = plan.plan(name, file), plan.plan(name, "paper")
+        named = [*small.models, *(m for blocks in small.blocks.values() for b in blocks for m in small.named(b))]
+        assert {ModelName.of(m).encoder for m in named} <= {"", "compact"}, name
+        assert {kind: len(blocks) > 0 for kind, blocks in small.blocks.items()} == {
+            kind: len(blocks) > 0 for kind, blocks in of.blocks.items()
+        }, name
+        assert all(block["limit"] == 1 for block in record.get("scores", []))
+
+
+@pytest.mark.slow
+def test_the_whole_rehearsal(tmp_path):
+    """All four stages of the paper profile at tiny size, in a copy of the project on a machine without data sets."""
+    for part in ("srlib", "notebooks", "profiles", "Snakefile", "data/weights", "tests"):
+        source, target = paths.ROOT / part, tmp_path / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copy(source, target)
+    shutil.copy(paths.ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "no-data").mkdir()
+    environment = os.environ | {"SRLIB_DATA": str(tmp_path / "no-data"), "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "srlib", "gpu", "--rehearse"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-6000:]
+    runs = list((tmp_path / "results" / "rehearsal").glob("**/run.json"))
+    assert len(runs) == len(plan.listed("paper"))
+    assert pd.read_csv(tmp_path / "results" / "gpu-rehearsal" / "agreement.csv")["largest"].max() < 0.1
