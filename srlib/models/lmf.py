@@ -53,8 +53,8 @@ class LMF(Decoder):
         self.width = self.modulations + codes * self.units
         self.latent = mlp(inputs, self.width, self.width)
         self.render = mlp(self.units + extra, *[self.units] * depth, 3)
-        with torch.no_grad():  # the render MLP starts nearly unmodulated; with He's start its layers would swell
-            self.latent[-1].weight[: self.modulations] *= 0.1
+        with torch.no_grad():  # weakly modulated at first: with He's start the layers of the render MLP would swell
+            self.latent[-1].weight[: self.modulations] *= 0.3
 
     def cell(self, features: Tensor, grid: Grid) -> Tensor:
         """The relative cell size shown to the networks, (2,)."""

@@ -188,9 +188,11 @@ class SRNO(Decoder):
     def lifting(self, features: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
         """Equation (a) for output rows k (R,): (B, R, W, hidden)."""
         codes, weight, n = features[:, :-3].permute(0, 2, 3, 1), self.lift.weight, self.channels
-        around = corners(grid, features.device)
+        around, row_codes = (
+            corners(grid, features.device),
+            [row.code for row, _ in corners(grid, torch.device("cpu")).values()],
+        )
         matrices = [part.contiguous() for part in weight[:, 8:-2].split(n, dim=1)]
-        row_codes = [row.code.cpu() for row, _ in around.values()]
         pixels = [Columns(column.code) for _, column in around.values()]
         w_row, w_column = weight[:, 0:8:2], weight[:, 1:8:2]  # of the four corners
         rows, columns = (torch.stack([pair[i].relative for pair in around.values()], dim=1) for i in (0, 1))
