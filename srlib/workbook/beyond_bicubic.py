@@ -103,9 +103,8 @@ def gain_figure(table: pd.DataFrame) -> Figure:
         axis.axhline(0, color=figures.colour(BASE), label="Bicubic")
         axis.set_xticks(range(len(kinds)), kinds)
         axis.grid(axis="x", visible=False)
-        axis.set(
-            title=f"×{scale:g}, {int(rows['images'].max())} images, 95 % intervals", xlabel="how the LR image was made"
-        )
+        known = ", 95 % intervals" if rows["low"].notna().any() else ""
+        axis.set(title=f"×{scale:g}, {int(rows['images'].max())} images{known}", xlabel="how the LR image was made")
     axes[0][0].set_ylabel("luma PSNR above bicubic, dB")
     handles = {text: handle for axis in axes[0] for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), fontsize="small", loc="outside lower center", ncols=6)

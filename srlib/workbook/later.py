@@ -18,6 +18,7 @@ def costs(book: Book, counts: pd.DataFrame) -> pd.DataFrame:
     """Counted costs in the units of DIIF's Table 3, beside what it prints; rows of later methods have no printed number here,
     and say why."""
     table = book.beside(published.tidy_costs(counts), "diif", 3).query("quantity != 'params_M'")
+    table = table[table.groupby("method")["measured"].transform("count") > 0]
     later = table["model"].map(lambda name: isinstance(name, str) and ModelName.of(name).decoder in METHODS)
     lmf = table["model"].map(lambda name: isinstance(name, str) and ModelName.of(name).decoder in INSTEAD)
     note = table["note"].mask(later, "not in DIIF's table").mask(lmf, NO_PRINTED)
