@@ -122,7 +122,7 @@ def pictures(book: Book) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, di
     for (image, how, scale, _), results in made.items():
         part, names = next(iter(results.values()))[0].original(), labels(list(results))
         shown = degraded_pair(part, scale, how)[0] if how else files.to_tensor(part)
-        row = {"LR": render.squares(shown, next(iter(results.values()))[1].picture.shape[:2])}
+        row = {"LR" if how else "photograph": render.squares(shown, next(iter(results.values()))[1].picture.shape[:2])}
         for model, (_, kept) in results.items():
             told = kept.rows[0]
             rows.append({"image": image, "degradation": how or "as it is", "scale": scale, "model": model, **told})
