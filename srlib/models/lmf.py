@@ -40,7 +40,7 @@ class LMF(Decoder):
     """The modulated render MLP and the ensemble, which LM-LIIF and LM-LTE share.
 
     hidden: of the methods that it stands beside; the render MLP has hidden / 16 units a layer, at least 8. depth: of its hidden
-    layers. inputs: how many values the latent MLP reads. codes: how many times `units` values z' has. extra: how many values the
+    layers. inputs: how many values the latent MLP reads. codes: how many times `units` values z' has. extra: how many the
     render MLP reads beside one of these. hold_cell: beyond x4, show the x4 cell, as the authors' scripts do.
     """
 
