@@ -112,6 +112,14 @@ def pictures() -> dict[str, list[float]]:
     }
 
 
+def beyond_bicubic() -> dict[str, list[float]]:
+    gain = read("beyond_bicubic/means.csv").set_index(["degradation", "model"])["gain"]
+    return {
+        "Blur takes nearly all of the gain": [gain[how, "compact-liif"] for how in ("bicubic", "blur")],
+        "Noise and JPEG turn it into a loss": [gain[how, "compact-liif"] for how in ("noise", "jpeg")],
+    }
+
+
 def idm() -> dict[str, list[float]]:
     seconds = {n: pd.read_csv(paths.WEIGHTS / f"{n}-small.csv")["seconds"].iloc[-1] for n in ("idm", "sr3")}
     means = read("idm/scales/means.csv").set_index(["scale", "model"])
@@ -148,7 +156,7 @@ def verdicts() -> dict[str, list[float]]:
     }  # fmt: skip
 
 
-FINDINGS = quality() | ablations() | costs() | speed() | pictures() | idm() | verdicts()
+FINDINGS = quality() | ablations() | costs() | speed() | pictures() | beyond_bicubic() | idm() | verdicts()
 
 
 def opening(paragraph: str) -> str:
@@ -221,6 +229,17 @@ def test_fixed_slices_cost_most_where_the_page_says():
 def test_what_is_faster_than_diif(scale, other):
     ratios = read("diif/table3/ratios.csv").set_index(["times from", "scale"]).loc[("literal", scale)]
     assert ratios[f"EDSR-baseline-{other}"] > ratios["EDSR-baseline-DIIF"]
+
+
+def test_no_method_is_above_bicubic_under_noise_and_after_jpeg():
+    means = read("beyond_bicubic/means.csv")
+    assert (means[means["degradation"].isin(["noise", "jpeg"])]["low"] < 0).all()
+
+
+def test_degradations_move_methods_further_than_they_differ():
+    gain = read("beyond_bicubic/means.csv").pivot_table("gain", "model", "degradation")
+    for how in ("blur", "noise", "jpeg", "all"):
+        assert gain[how].max() - gain[how].min() < (gain["bicubic"] - gain[how]).min()
 
 
 def test_every_disagreement_of_costs_has_its_note():

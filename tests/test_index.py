@@ -31,6 +31,7 @@ FIRST = {
     "idm/sampling": ["samplers.csv"],
     "idm/scaling_factor": ["results.csv"],
     "idm/slider": ["times.csv"],
+    "later/methods": ["costs.csv", "savings.csv"],
     "quickstart": ["scores.csv"],
     "scale_slider": ["times.csv"],
     "train": ["log.csv"],

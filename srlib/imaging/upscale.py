@@ -42,7 +42,8 @@ def upscale(
     Memory: an LR image with a side over `tile` pixels is worked through in tiles with exactly the margin that the model
     sees, so the result does not depend on them, and only a tile and the result are held (a tile of 512 needs 0.5 GB
     with EDSR-baseline and LIIF or DIIF, up to 1.8 GB with decoders that keep more at LR size, 2.5 GB with RDN, whose
-    margins are 131 pixels). Diffusion models are the exception: they see the whole image at once, and draw with seed 0.
+    margins are 131 pixels). Two exceptions: SRNO, whose pixels depend on the whole image, keeps the features of all of it (270
+    bytes an LR pixel with EDSR-baseline); diffusion models see the whole image at once, and draw with seed 0.
     ValueError or TypeError for bad images, scales, sizes and names; FileNotFoundError for missing files and weights.
     """
     check_one(scale, size)

@@ -41,14 +41,16 @@ class Decoder(nn.Module):
     """Latent codes -> RGB at any output pixel. A subclass is one paper's decoder; its class attributes say what it needs.
 
     scales: the only ones that it makes, or None for any. needs_image: the features carry the normalised LR image as three more
-    channels. reach: how many codes around a pixel's own it touches. whole_groups: a row of codes makes all its output rows at
-    once, so that bands should end with it. width: of its hidden layers, and vectors: how many of them an output pixel holds at
-    once; from both follows how many pixels suit a core's cache.
+    channels. reach: how many codes around a pixel's own it touches. whole: whether every pixel depends on all of the image, so
+    that only all of its features make any. whole_groups: a row of codes makes all its output rows at once, so that bands should
+    end with it. width: of its hidden layers, and vectors: how many of them an output pixel holds at once; from both follows how
+    many pixels suit a core's cache.
     """
 
     scales: tuple[int, ...] | None = None
     needs_image: bool = False
     reach: int = 4
+    whole: bool = False
     whole_groups: bool = False
     width: int = 256
     vectors: int = 1
@@ -296,10 +298,17 @@ class Model(SRModel):
         self, lr: Tensor, size: Size, *, tile: int = TILE, progress: bool = False
     ) -> Iterator[tuple[slice, slice, Tensor]]:
         """Tiles of at most about `tile` LR pixels a side, each with exactly the margin that the model sees, so that the result
-        does not depend on them; a tile in bands of rows."""
+        does not depend on them; a tile in bands of rows. For a decoder that sees the whole image all features are kept, those
+        encoded in tiles, and only the encoder's and the bands' memory is bounded."""
         lr_size = tuple(lr.shape[-2:])
         if self.encoder.whole:
             tile = max(tile, *lr_size)  # memory is then bounded by the image alone
+        if self.decoder.whole:
+            grid = Grid(lr_size, size)
+            features = self.encode_in_tiles(lr, tile)
+            for first, band in self.decode_bands(features, grid, torch.arange(size[0])):
+                yield slice(first, first + band.shape[2]), slice(0, size[1]), band
+            return
         reach = self.encoder.reach, self.decoder.reach
         for row in tiles(lr_size[0], size[0], *reach, tile):
             for column in tiles(lr_size[1], size[1], *reach, tile):
@@ -309,6 +318,19 @@ class Model(SRModel):
                 for position, band in self.decode_bands(features, grid, torch.arange(row.out.start, row.out.stop)):
                     first = row.out.start + position
                     yield slice(first, first + band.shape[2]), column.out, band
+
+    def encode_in_tiles(self, lr: Tensor, tile: int) -> Tensor:
+        """`encode`, of tiles of at most about `tile` LR pixels a side: all features (B, C, h, w)."""
+        rows, columns = (list(tiles(n, n, self.encoder.reach, 0, tile)) for n in lr.shape[-2:])
+        features = None
+        for row in rows:
+            for column in columns:
+                made = self.encode(lr[:, :, row.seen, column.seen].to(self.device))
+                if features is None:
+                    features = made.new_empty(*made.shape[:2], *lr.shape[-2:])
+                inner = [slice(t.out.start - t.seen.start, t.out.stop - t.seen.start) for t in (row, column)]
+                features[:, :, row.out, column.out] = made[:, :, inner[0], inner[1]]
+        return features
 
     def loss(self, batch: Batch) -> Tensor:
         """L1 of the decoded rows."""

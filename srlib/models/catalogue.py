@@ -19,10 +19,13 @@ from srlib.models.dlte import DLTE
 from srlib.models.encoders import EDSR, RDN, NoEncoder
 from srlib.models.idm import ImplicitUNet, LRConditioning
 from srlib.models.liif import LIIF
+from srlib.models.lmf import LMLIIF, LMLTE
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.srno import SRNO
 from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail, Tails
+from srlib.models.thera import Thera
 from srlib.models.unet import Enlarged, Shape, UNet
 from srlib.util.errors import unknown
 
@@ -84,6 +87,13 @@ DECODERS: dict[str, DecoderRecord] = {
     "diinn-d": DecoderRecord(partial(DIINN, modulation="mz"), "DIINN (d)", "#41ab5d"),
     "diinn-e": DecoderRecord(partial(DIINN, positional=True), "DIINN (e)", "#238b45"),
     "diinn-f": DecoderRecord(DIINN, "DIINN (f)", "#009e73"),  # the final model: "diinn"
+    "lmf": DecoderRecord(LMLIIF, "LM-LIIF", "#999933"),
+    "lmf-lte": DecoderRecord(LMLTE, "LM-LTE", "#ddcc77"),
+    "srno": DecoderRecord(SRNO, "SRNO", "#aa4499"),
+    "thera-air": DecoderRecord(lambda channels, hidden: Thera(channels), "Thera Air", "#c08a7a"),
+    "thera-plus": DecoderRecord(
+        lambda channels, hidden: Thera(channels, 2 * hidden, blocks=(6, 7, 3)), "Thera Plus", "#661100"
+    ),
 }
 
 ALIASES = {"diinn-f": "diinn"}  # two names of one decoder

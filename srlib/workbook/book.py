@@ -20,7 +20,20 @@ from srlib.models.base import SRModel
 from srlib.models.catalogue import DECODERS, ModelName
 from srlib.util import atomic, devices, paths, provenance
 from srlib.workbook import claims, figures, plan, published, store, tables
-from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, MatrixRate, Memory, ProvidedLR, Quality, Request, Time
+from srlib.workbook.measure import (
+    Count,
+    Degraded,
+    Drawn,
+    Enlarged,
+    Lab,
+    MatrixRate,
+    Memory,
+    Photographed,
+    ProvidedLR,
+    Quality,
+    Request,
+    Time,
+)
 
 COUNTS = ["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"]
 TIMES = ["model", "scale", "rows", "columns", "path", "seconds", "spread", "macs_per_second"]
@@ -140,6 +153,25 @@ class Book:
     def drawn(self) -> list[tuple[Drawn, store.Kept]]:
         """Results for parts of photographs: the request, its rows and its pictures in a row."""
         return self.ask(Drawn)
+
+    def degraded(self) -> pd.DataFrame:
+        """Scores beyond bicubic: model, dataset, image, scale, degradation, psnr, ssim."""
+        rows = [
+            {
+                "model": self.model(r.model).name,
+                "dataset": r.dataset,
+                "scale": r.scale,
+                "degradation": r.degradation,
+                **row,
+            }
+            for r, kept in self.ask(Degraded)
+            for row in kept.rows
+        ]
+        return pd.DataFrame(rows, columns=["model", "dataset", "image", "scale", "degradation", "psnr", "ssim"])
+
+    def photographed(self) -> list[tuple[Photographed, store.Kept]]:
+        """Parts of photographs, as they are or degraded: the request, its row and its picture."""
+        return self.ask(Photographed)
 
     def lr_files(self) -> pd.DataFrame:
         """LR files that come with the sets: dataset, compared, differing."""

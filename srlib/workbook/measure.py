@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from srlib import cost, data, evaluate, weights
+from srlib import beyond, cost, data, evaluate, weights
 from srlib.imaging import files, render, resize
 from srlib.imaging.upscale import upscale
 from srlib.models.base import SRModel
@@ -496,6 +496,82 @@ def apart(kept: store.Kept) -> list[np.ndarray]:
     """The pictures of a `Drawn` measurement, in the order of its rows: of each seed and image, or of each step."""
     count = sum("seed" not in row or row["seed"] is not None for row in kept.rows)
     return np.split(kept.picture, count, axis=1)
+
+
+@dataclass(frozen=True)
+class Degraded(Request):
+    """Scores of one model on a data set whose LR images were made with a degradation, a row an image (`beyond.scores`)."""
+
+    model: str
+    dataset: str
+    degradation: str
+    scale: float
+    limit: int = 0
+    kind = "degraded"
+
+    @property
+    def job(self) -> str:
+        return f"{self.model} on {self.dataset}, degraded"
+
+    def about(self) -> dict:
+        how = f"degraded: {self.degradation}"
+        return {"model": self.model, "dataset": self.dataset, "protocol": how, "scale": f"x{self.scale:g}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = lab.model(self.model)
+        return {
+            "degradation": self.degradation,
+            "scale": float(self.scale),
+            "dataset": self.dataset,
+            "images": content(self.dataset, self.limit),
+            "arithmetic": arithmetic(model),
+            **of_model(model),
+            **lab.depends_on([beyond.scores, files.read], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        return beyond.scores(lab.model(self.model), self.dataset, self.scale, self.degradation, self.limit), None
+
+
+@dataclass(frozen=True)
+class Photographed(Request):
+    """Part of an embedded photograph, enlarged as it is or made small with a degradation first (`beyond.look`): what can be
+    measured of it, and the picture. part: (top, left, height, width)."""
+
+    model: str
+    image: str
+    part: tuple[int, int, int, int]
+    scale: float
+    degradation: str = ""
+    kind = "photographed"
+
+    @property
+    def job(self) -> str:
+        return f"photographs by {self.model}"
+
+    def about(self) -> dict:
+        how = self.degradation or "as it is"
+        return {"model": self.model, "image": f"{self.image}, {how}", "scale": f"x{self.scale:g}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = lab.model(self.model)
+        return {
+            "degradation": self.degradation,
+            "scale": float(self.scale),
+            "image": [hash_of(photograph("embedded", self.image)), list(self.part)],
+            "arithmetic": arithmetic(model),
+            **of_model(model),
+            **lab.depends_on([beyond.look, files.read], [model]),
+        }
+
+    def original(self) -> np.ndarray:
+        """The part itself, uint8."""
+        top, left, height, width = self.part
+        return photograph("embedded", self.image).read()[top : top + height, left : left + width]
+
+    def take(self, lab: Lab) -> tuple[list[dict], np.ndarray]:
+        row, picture = beyond.look(lab.model(self.model), self.original(), self.scale, self.degradation)
+        return [row], picture
 
 
 @dataclass(frozen=True)

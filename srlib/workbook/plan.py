@@ -19,7 +19,20 @@ from srlib.models.base import SRModel
 from srlib.util import paths
 from srlib.util.errors import unknown
 from srlib.util.sizes import scaled_size
-from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, MatrixRate, Memory, ProvidedLR, Quality, Request, Time
+from srlib.workbook.measure import (
+    Count,
+    Degraded,
+    Drawn,
+    Enlarged,
+    Lab,
+    MatrixRate,
+    Memory,
+    Photographed,
+    ProvidedLR,
+    Quality,
+    Request,
+    Time,
+)
 
 SHARED = ("datasets", "scales", "limit", "repeats")  # entries that a change sets in every block that has them
 COSTS = ("counts", "times", "memory")  # but for the scales of costs beside scores: those are the paper's
@@ -44,6 +57,8 @@ BLOCKS = {
         "frames",
     },
     "lr_files": {"datasets", "scales", "limit"},
+    "degraded": {"datasets", "scales", "degradations", "models", "limit"},
+    "photographs": {"pictures", "scales", "degradations", "models"},
 }
 
 
@@ -77,7 +92,7 @@ class Plan:
     @property
     def datasets(self) -> list[str]:
         """All data sets named, each once."""
-        blocks = self.blocks["scores"] + self.blocks["lr_files"]
+        blocks = self.blocks["scores"] + self.blocks["lr_files"] + self.blocks["degraded"]
         return list(dict.fromkeys(name for block in blocks for name in block["datasets"]))
 
 
@@ -195,6 +210,7 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
             yield ProvidedLR(dataset, pairs(block["scales"]), block.get("limit", 0))
     yield from enlargements(of, lab)
     yield from drawings(of, lab)
+    yield from beyond_bicubic(of, lab)
 
 
 def enlargements(of: Plan, lab: Lab) -> Iterator[Enlarged]:
@@ -225,6 +241,23 @@ def drawings(of: Plan, lab: Lab) -> Iterator[Drawn]:
                 for given, model in models:
                     for how in ways if model.draws else [] if frames else [(0, "")]:
                         yield Drawn(given, some, block["lr_side"], float(scale), *how)
+
+
+def beyond_bicubic(of: Plan, lab: Lab) -> Iterator[Degraded | Photographed]:
+    """degraded: data sets by degradations. photographs: [image, part], as they are ("") or with degradations."""
+    at_hand, _ = data.split(of.datasets)
+    for block in of.blocks["degraded"]:
+        for given, model in present(of.named(block), lab).items():
+            for scale in (scale for scale in block["scales"] if model.scales is None or scale in model.scales):
+                for dataset in (name for name in block["datasets"] if name in at_hand):
+                    for how in block["degradations"]:
+                        yield Degraded(given, dataset, how, float(scale), block.get("limit", 0))
+    for block in of.blocks["photographs"]:
+        for image, part in block["pictures"]:
+            for given, model in present(of.named(block), lab).items():
+                for scale in (scale for scale in block["scales"] if model.scales is None or scale in model.scales):
+                    for how in block["degradations"]:
+                        yield Photographed(given, image, pairs(part), float(scale), how)
 
 
 def fitting(model: SRModel, block: dict) -> list[float]:

@@ -299,6 +299,11 @@ def test_bicubic_is_torchs_antialiased_bicubic():
         ("edsr-baseline-diinn-c", 2_356_035, 986_627 + 148_992),
         ("edsr-baseline-diinn-d", 2_207_043, 986_627),
         ("edsr-baseline-diinn-e", 2_356_035, 986_627 + 148_992),
+        ("edsr-baseline-lmf", 1_386_067, 165_651),
+        ("edsr-baseline-lmf-lte", 1_490_883, 270_467),
+        ("edsr-baseline-srno", 2_015_299, 794_883),
+        ("edsr-baseline-thera-air", 1_228_801, 8_385),
+        ("edsr-baseline-thera-plus", 2_633_569, 1_413_153),
         ("edsr-baseline-x2", 1_369_859, 149_443),
         ("edsr-baseline-x3", 1_554_499, 334_083),
         ("edsr-baseline-x4", 1_517_571, 297_155),
@@ -387,11 +392,19 @@ def test_bf16_and_float64_run(decoder):
 @pytest.mark.parametrize("literal", [False, True])
 def test_a_window_of_features_decodes_the_same_pixels(decoder, literal):
     model = tiny(decoder).requires_grad_(False)
-    features = model.encode(torch.rand(1, 3, 12, 13))
-    whole = model.decode(features, (30, 40))
-    rows, columns = torch.arange(12, 18), (19, 25)  # of codes 5 to 7 and 6 to 8
-    grid = Grid((12, 13), (30, 40), top=1, left=2, columns=columns)
-    bands = model.decode_bands(features[:, :, 1:11, 2:12], grid, rows, literal=literal)
+    reach = model.decoder.reach if decoder.startswith("thera") else 4
+    lr, size = (2 * reach + 4, 2 * reach + 5), (5 * reach + 10, round((2 * reach + 5) * 40 / 13))
+    features = model.encode(torch.rand(1, 3, *lr))
+    # of codes reach + 1 and reach + 2, and one further along the columns
+    rows, wide = torch.arange(5 * (reach + 1) // 2, 5 * (reach + 3) // 2), size[1] / lr[1]
+    columns = int(wide * (reach + 2) + 0.6), int(wide * (reach + 4) + 0.4)
+    grid = Grid(lr, size, top=1, left=2, columns=columns)
+    bands = model.decode_bands(features[:, :, 1 : 2 * reach + 3, 2 : 2 * reach + 4], grid, rows, literal=literal)
+    if model.decoder.whole:
+        with pytest.raises(ValueError, match="sees the whole image"):
+            next(bands)
+        return
+    whole = model.decode(features, size)
     window = torch.cat([band for _, band in bands], dim=2)
     assert torch.allclose(window, whole[:, :, rows][..., slice(*columns)], atol=1e-5)
 

@@ -15,7 +15,7 @@ from srlib.models.catalogue import ALIASES, ModelName
 from srlib.util import paths
 
 # "field" 1 is bicubic's luma PSNR with MATLAB-made LR images, as super-resolution papers have printed it for a decade.
-TABLES = {("diif", n) for n in (1, 2, 3, 4)} | {("diinn", n) for n in (1, 2, 3, 4, 5)} | {("field", 1)}
+TABLES = {("diif", n) for n in (1, 2, 3, 4)} | {("diinn", n) for n in (1, 2, 3, 4, 5)} | {("field", 1), ("thera", 1)}
 
 # What every results table of the notebooks looks like: one row per number. `model` is what was measured for the paper's
 # `method`; an empty `measured` says in `note` what would fill it.
@@ -85,7 +85,7 @@ def who(paper: str, number: int, method: str, scale: float) -> tuple[str, str]:
         return "rdn", ALIASES.get(decoder, decoder)
     name = next(name for name in ENCODERS if method.startswith(name))
     rest = method.removeprefix(name).removeprefix("-").lower()
-    return ENCODERS[name], rest or f"x{scale:g}"
+    return ENCODERS[name], rest.replace(" ", "-") or f"x{scale:g}"
 
 
 def cells(paper: str, number: int) -> pd.DataFrame:

@@ -1,0 +1,64 @@
+"""Gains with intervals: what the pages on degraded images and on later methods conclude from."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from srlib.workbook import beyond_bicubic, later
+
+
+def scores(models, count=8, spread=0.1):
+    """psnr of each model: bicubic's by image, plus the model's gain {degradation: dB}, plus noise."""
+    rng, rows = np.random.default_rng(0), []
+    for i in range(count):
+        base = 25 + 3 * i
+        for how in ("bicubic", "noise"):
+            rows.append(("bicubic", "Set5", f"{i}", 3.0, how, base, 0.9))
+            rows += [
+                (m, "Set5", f"{i}", 3.0, how, base + g[how] + spread * rng.standard_normal(), 0.9)
+                for m, g in models.items()
+            ]
+    return pd.DataFrame(rows, columns=["model", "dataset", "image", "scale", "degradation", "psnr", "ssim"])
+
+
+def test_gains_are_paired_and_their_intervals_hold_the_truth():
+    gains = beyond_bicubic.gains(scores({"compact-liif": {"bicubic": 2.0, "noise": -0.5}})).set_index("degradation")
+    for how, truth in (("bicubic", 2.0), ("noise", -0.5)):
+        row = gains.loc[how]
+        assert row["low"] < truth < row["high"]
+        assert row["high"] - row["low"] < 0.3, "images differ by 21 dB, gains by 0.1"
+    assert gains.loc["noise", "lost_low"] < 2.5 < gains.loc["noise", "lost_high"]
+    assert math.isnan(gains.loc["bicubic", "lost_low"])
+
+
+def test_few_images_have_no_interval():
+    gains = beyond_bicubic.gains(scores({"compact-liif": {"bicubic": 2.0, "noise": 0.0}}, count=4))
+    assert gains["low"].isna().all()
+    assert gains["gain"].notna().all()
+
+
+def test_the_wide_table_has_a_column_a_degradation():
+    wide = beyond_bicubic.wide(beyond_bicubic.gains(scores({"compact-liif": {"bicubic": 2.0, "noise": -0.5}})))
+    assert list(wide.columns) == ["scale", "model", "bicubic", "noise"]
+    assert wide.loc[0, "noise"].startswith("-0.")
+
+
+def test_methods_are_compared_image_by_image():
+    images = scores(
+        {"compact-liif": {"bicubic": 1.0, "noise": 0.0}, "compact-lmf": {"bicubic": 1.3, "noise": 0.0}}, spread=0.02
+    )
+    found = later.against(images[images["degradation"] == "bicubic"], "compact-liif").set_index("model")
+    assert found.loc["compact-lmf", "low"] < 0.3 < found.loc["compact-lmf", "high"]
+    assert found.loc["bicubic", "high"] < 0
+
+
+def test_what_lmf_saves():
+    rows = [
+        ("edsr-baseline-liif", 2.0, 100, 80, 50),
+        ("edsr-baseline-lmf", 2.0, 10, 8, 20),
+        ("edsr-baseline-lte", 2.0, 90, 80, 60),
+    ]
+    counts = pd.DataFrame(rows, columns=["model", "scale", "macs", "macs_fast", "decoder_parameters"])
+    (row,) = later.saved(counts).to_dict("records")
+    assert (row["MACs"], row["MACs, fast paths"], row["decoder parameters"]) == (90, 90, 60)
