@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from srlib.models.base import Decoder, Rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import Grid, shown_cell
-from srlib.models.layers import bilinear, gather, linears, mlp, product, unfold, unfolded_linear
+from srlib.models.layers import Pixels, bilinear, gather, linears, mlp, product, unfold, unfolded_linear
 from srlib.models.liif import Around, corners, opposite_areas
 
 
@@ -96,6 +96,7 @@ class LMF(Decoder):
         results, (B, r, 2W, units).
         """
         around = Around(grid, packed.device)
+        pixels = Pixels(around.column_code)
         *layers, last = linears(self.render)
         distance = around.column.flatten()[:, None].to(packed.dtype)
 
@@ -104,7 +105,7 @@ class LMF(Decoder):
             parts, end = [], 0
             for i, count in zip(*(t.tolist() for t in torch.unique_consecutive(code, return_counts=True)), strict=True):
                 part, end = slice(end, end + count), end + count
-                values = around.gather(packed[:, i : i + 1])
+                values = pixels(packed, torch.tensor([i], device=packed.device))
                 x = start(values, down[part], distance)
                 modulations = values[..., used:].split(self.units, dim=-1)
                 for layer, scale, shift in zip(layers[1:], modulations[::2], modulations[1::2], strict=True):

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid, bands
-from srlib.models.layers import Columns, bilinear, gather, product
+from srlib.models.layers import Pixels, bilinear, gather, product
 from srlib.models.liif import corners, opposite_areas
 from srlib.util.threads import side_by_side
 
@@ -193,7 +193,7 @@ class SRNO(Decoder):
             [row.code for row, _ in corners(grid, torch.device("cpu")).values()],
         )
         matrices = [part.contiguous() for part in weight[:, 8:-2].split(n, dim=1)]
-        pixels = [Columns(column.code) for _, column in around.values()]
+        pixels = [Pixels(column.code) for _, column in around.values()]
         w_row, w_column = weight[:, 0:8:2], weight[:, 1:8:2]  # of the four corners
         rows, columns = (torch.stack([pair[i].relative for pair in around.values()], dim=1) for i in (0, 1))
         cell = torch.tensor(grid.cell, dtype=weight.dtype, device=weight.device)
@@ -205,7 +205,7 @@ class SRNO(Decoder):
             for area, row, columns, matrix in zip(areas.values(), row_codes, pixels, matrices, strict=True):
                 first, last = int(row[k].min()), int(row[k].max())
                 z = product(codes[:, first : last + 1].contiguous(), matrix)
-                x = x + area[..., None].to(z.dtype) * columns(z.index_select(1, (row[k] - first).to(z.device)))
+                x = x + area[..., None].to(z.dtype) * columns(z, (row[k] - first).to(z.device))
             return x
 
         return lifted
