@@ -228,6 +228,23 @@ def reproduce(
 
 
 @app.command(
+    help_epilogue=examples("srlib judge results/compact", "srlib judge results/reference/compact diif/table2 claims")
+)
+def judge(folder: Path, /, *names: str) -> None:
+    """Judge again what lies in a results folder: tables, figures and verdicts from its rows, without running a model.
+
+    Args:
+        folder: Of a profile, as srlib reproduce writes it; its files are renewed in place.
+        names: Only these notebooks.
+    """
+    from srlib.workbook import execute
+
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
+    print("\n".join(f"{name}: judged again" for name in execute.judge(folder, names)) or "nothing that can be judged")
+
+
+@app.command(
     help_epilogue=examples("srlib measure --profile quick", "srlib measure --notebook diif/table2 --only compact-liif")
 )
 def measure(

@@ -1,6 +1,6 @@
 """Weights: our files (`ours`), the authors' released ones (`released`), and finding and loading either (`loading`)."""
 
-from srlib.weights.loading import find, load, load_present, training_of
+from srlib.weights.loading import find, load, load_present, training_of, trainings
 from srlib.weights.ours import digest_of, fill, header, save
 
-__all__ = ["digest_of", "fill", "find", "header", "load", "load_present", "save", "training_of"]
+__all__ = ["digest_of", "fill", "find", "header", "load", "load_present", "save", "training_of", "trainings"]

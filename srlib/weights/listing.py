@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from srlib.models.catalogue import names
+from srlib.models.catalogue import names, without_seed
 from srlib.util import paths
 from srlib.util.errors import unknown
-from srlib.weights.loading import find, load, locate
+from srlib.weights.loading import find, load, locate, trainings
 from srlib.weights.ours import header
 
 COLUMNS = ["model", "file", "MB", "commit", "trained"]
@@ -19,10 +19,10 @@ COLUMNS = ["model", "file", "MB", "commit", "trained"]
 def at_hand(wanted: Sequence[str] = ()) -> pd.DataFrame:
     """The models with weights, or those wanted: model, file, MB, commit, how it was trained. ValueError for unknown names."""
     for name in wanted:
-        if name not in names():
+        if without_seed(name)[0] not in names():
             raise unknown("model", name, names())
     rows = []
-    for name in wanted or names():
+    for name in wanted or [one for plain in names() for one in trainings(plain)]:
         if (path := find(name)) is not None:
             rows.append((name, paths.shown(path), round(path.stat().st_size / 1e6, 2), *told(path)))
         elif wanted:

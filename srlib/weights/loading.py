@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from srlib.models.base import SRModel
-from srlib.models.catalogue import ModelName, build, names
+from srlib.models.catalogue import ModelName, build, names, with_seed, without_seed
 from srlib.util import paths
 from srlib.util.atomic import sha256
 from srlib.util.devices import choose_device
@@ -41,8 +41,8 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     else:
         path = locate(wanted)
         model = read(path)
-        if wanted in names():
-            if not names_one_model(wanted, model):
+        if (plain := without_seed(wanted)[0]) in names():
+            if not names_one_model(plain, model):
                 raise ValueError(f"{path} holds weights of {model.architecture}, not of {wanted}")
             model.name = wanted
     if own in names() and not names_one_model(own, model):
@@ -63,7 +63,7 @@ def load_present(
         try:
             model = load(name, device=device)
         except FileNotFoundError as error:
-            absent[name] = how_to_get(name) if name in names() else str(error)
+            absent[name] = how_to_get(name) if without_seed(name)[0] in names() else str(error)
             continue
         if model.name in models:
             raise ValueError(
@@ -100,9 +100,21 @@ def find(name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def trainings(name: str) -> list[str]:
+    """The names under which a model's weights are at hand, by seed: 'compact-diif', 'compact-diif-seed1', ... All but the first
+    may be missing; for a file, or a name with a seed, only itself."""
+    if name not in names() or name == "bicubic":
+        return [name]
+    known = (name, *ModelName.of(name).aliases)
+    folders = [*paths.weight_folders(), paths.RUNS]
+    found = {without_seed(p.stem) for f in folders for called in known for p in f.glob(f"{called}-seed*")}
+    seeds = sorted({seed for plain, seed in found if seed and plain in known})
+    return [name, *(with_seed(name, seed) for seed in seeds if find(with_seed(name, seed)))]
+
+
 def locate(wanted: str) -> Path:
     """The weight file that a name or a path means. FileNotFoundError says where it was looked for; ValueError: no such name."""
-    if wanted in names():
+    if without_seed(wanted)[0] in names():
         if found := find(wanted):
             return found
         have = ", ".join(name for name in names() if find(name)) or "no model"
@@ -122,9 +134,10 @@ def locate(wanted: str) -> Path:
 def how_to_get(name: str) -> str:
     """The sentence for a model without weights."""
     *folders, run = map(paths.shown, [*paths.weight_folders(), paths.RUNS / name])
+    plain, seed = without_seed(name)
     return (
         f"no weights for {name} in {', '.join(folders)} or {run}. Put the authors' released file, if there is one, into "
-        f"{folders[-1]} as {name}.pth (or .ckpt), or train it: srlib train {name}."
+        f"{folders[-1]} as {name}.pth (or .ckpt), or train it: srlib train {plain}{f' --seed {seed}' if seed else ''}."
     )
 
 

@@ -1,4 +1,5 @@
-"""What a notebook concludes: what was claimed and where, what came out with its interval, and the verdict that follows from it."""
+"""What a notebook concludes: what was claimed and where, what came out with its interval, and the verdict that follows
+from it."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from srlib import data
-from srlib.models.catalogue import ALIASES, ModelName
+from srlib.models.catalogue import ModelName
 from srlib.util import paths
 from srlib.workbook import published, statistics
 from srlib.workbook.statistics import Estimate
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 VERDICTS = ("confirmed", "contradicted", "inconclusive", "not comparable", "not measured")
 # What a line says. place, quote: where the paper says it, and its words. published: the paper's own number. low, high: the
 # 95 % interval of what was measured. least, most: what is claimed of it (empty: no bound). margin: the name of the margin in
-# published/margins.csv that is in least or most. cause: of a contradiction, "not known" unless an experiment isolated it. note: what is
-# missing, what the interval leaves out, where the paper contradicts itself.
+# published/margins.csv that is in least or most. cause: of a contradiction, "not known" unless an experiment isolated
+# it. note: what is missing, what the interval leaves out, where the paper contradicts itself.
 COLUMNS = [
     "paper", "place", "quote", "claim", "expected", "published", "measured", "low", "high", "least", "most", "margin", "unit",
     "seeds", "images", "verdict", "cause", "note",
@@ -31,8 +32,9 @@ UNKNOWN = "not known"
 
 
 def judged(low: float, high: float, least: float = -math.inf, most: float = math.inf, *, strictly: bool = False) -> str:
-    """The verdict on the claim that a number lies in [least, most], from its interval alone: confirmed if the interval lies within,
-    contradicted if it lies outside, else inconclusive; without an interval not measured. strictly: above `least`."""
+    """The verdict on the claim that a number lies in [least, most], from its interval alone: confirmed if the interval
+    lies within, contradicted if it lies outside, else inconclusive; without an interval not measured. strictly: above
+    `least`."""
     if math.isnan(low) or math.isnan(high):
         return "not measured"
     near = 1e-12
@@ -66,10 +68,10 @@ def check(
     """One line of a notebook's conclusion.
 
     paper: set where the line is a claim of that paper; the `claims` notebook gathers these. measured: an estimate with its
-    interval, or a number that needs none (a count: it is its own interval), or has one beside it (`interval`). printed: the paper's own. It is claimed to lie
-    within `within` of `expected`, or at_least or at_most there. A measured None or NaN is "not measured", and `note` should say
-    what is needed. incomparable: why what was measured says nothing of the claim, if so. cause: of a contradiction; a link to
-    the experiment that isolated it.
+    interval, or a number that needs none (a count: it is its own interval), or has one beside it (`interval`). printed:
+    the paper's own. It is claimed to lie within `within` of `expected`, or at_least or at_most there. A measured None
+    or NaN is "not measured", and `note` should say what is needed. incomparable: why what was measured says nothing of
+    the claim, if so. cause: of a contradiction; a link to the experiment that isolated it.
     """
     of = measured if isinstance(measured, Estimate) else None
     value = math.nan if measured is None else of.value if of else float(measured)
@@ -125,9 +127,9 @@ def compare(
 ) -> dict:
     """One line of a conclusion: `better` less `worse`, mean over the data sets and scales at which both were measured.
 
-    rows: one per model, image and scale, from `Book.scores`. kind: "above"; "not inferior", by no more than the margin; "at most",
-    by no more than the margin. limit: means over part of a set confirm no paper. needs: a sentence for each model and data set
-    that is missing. said: more of what `check` takes.
+    rows: one per model, image and scale, from `Book.scores`. kind: "above"; "not inferior", by no more than the margin;
+    "at most", by no more than the margin. limit: means over part of a set confirm no paper. needs: a sentence for each
+    model and data set that is missing. said: more of what `check` takes.
     """
     pair, needs = [better, worse], needs or {}
     of = statistics.difference(rows, better, worse, quantity)
@@ -190,9 +192,10 @@ def stated(book: Book, rows: pd.DataFrame, paper: str, table: int) -> list[dict]
             where = {"in": "in scale", "out": "out of scale", "larger": "at larger scales"}[said.scales]
             lines.append(
                 compare(
-                    statistics.within(rows, said.scales), *pair, f"{said.claim}, {where}", quantity=said.quantity, kind=said.kind,
-                    margin=said.margin, paper=paper.upper(), limit=book.limit, needs=book.needs, place=said.place,
-                    quote=said.quote, printed=theirs.mean() if len(theirs) else None, incomparable=said.incomparable,
+                    statistics.within(rows, said.scales), *pair, f"{said.claim}, {where}", quantity=said.quantity,
+                    kind=said.kind, margin=said.margin, paper=paper.upper(), limit=book.limit, needs=book.needs,
+                    place=said.place, quote=said.quote, printed=theirs.mean() if len(theirs) else None,
+                    incomparable=said.incomparable,
                     note="; ".join(filter(None, [said.remark, against(theirs, said.kind)])),
                 )
             )  # fmt: skip
@@ -368,7 +371,7 @@ def bicubic_cells(book: Book, *tables: pd.DataFrame) -> dict:
     missing = "; ".join(dict.fromkeys(book.needs.values())) or "needs bicubic and a data set and scale of the tables"
     return check(
         f"bicubic cells of Tables 1 to 3 within {limits}, of {len(cells)}", len(cells), close, 0, unit="cells",
-        paper="DIINN", place="Tables 1 to 3", note="" if len(cells) and close == len(cells) else missing if not len(cells) else "",
+        paper="DIINN", place="Tables 1 to 3", note="" if len(cells) else missing,
     )  # fmt: skip
 
 

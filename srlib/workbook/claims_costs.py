@@ -24,8 +24,8 @@ PAPER_SIZES = {(90, 160), (180, 320)}  # LR sizes of DIIF's Tables 1 and 3
 
 
 def ratio_of_times(slow: pd.DataFrame, quick: pd.DataFrame) -> tuple[float, float, float]:
-    """How many times as long one takes as the other, and its ends if each median is off by its spread (the interquartile range of
-    the repeats). slow, quick: one row each of seconds and spread; NaN where one is missing."""
+    """How many times as long one takes as the other, and its ends if each median is off by its spread (the
+    interquartile range of the repeats). slow, quick: one row each of seconds and spread; NaN where one is missing."""
     if not (len(slow) and len(quick)):
         return (np.nan,) * 3
     (a, da), (b, db) = (some[["seconds", "spread"]].iloc[0] for some in (slow, quick))
@@ -73,7 +73,8 @@ def saved(ratios: pd.DataFrame, *pairs: str) -> list[dict]:
 
 
 def times_faster(book: Book, times: pd.DataFrame, *pairs: tuple[str, str]) -> list[dict]:
-    """That the second of each pair of methods ("LIIF", "DIIF") is the faster one at x16, along both paths; and how many times."""
+    """That the second of each pair of methods ("LIIF", "DIIF") is the faster one at x16, along both paths; and how many
+    times."""
     paper = published.table("diif", 1).set_index("method")["runtime_s"]
     lines = []
     for slow, quick in pairs:
@@ -135,8 +136,8 @@ def timed_table(book: Book, table: pd.DataFrame, times: pd.DataFrame, number: in
 
 
 def saved_beyond(counts: pd.DataFrame, *pairs: tuple[str, str]) -> list[dict]:
-    """That the first of each pair of methods saves the paper's share of the second's MACs at every scale beyond x4, and the more
-    the larger the scale."""
+    """That the first of each pair of methods saves the paper's share of the second's MACs at every scale beyond x4, and
+    the more the larger the scale."""
     macs = counts.pivot(index="scale", columns="model", values="macs").rename(columns=paper_name)
     there = published.table("diif", 3).pivot(index="scale", columns="method", values="macs_T").map(published.macs_of)
     beyond = [scale for scale in macs.index if scale > 4 and scale in there.index]
@@ -203,7 +204,8 @@ def running_order(book: Book, times: pd.DataFrame) -> list[dict]:
         claim = f"order of running times at ×{scale:g}, literal, as in the paper at ×{nearest:g}: pairs of methods"
         tie = "the paper prints times that differ by no more than its last digit there"
         line = check(
-            claim, pairs, agree if pairs else None, unit="pairs", paper="DIIF", place="Table 3", interval=(sure, may) if pairs else None,
+            claim, pairs, agree if pairs else None, unit="pairs", paper="DIIF", place="Table 3",
+            interval=(sure, may) if pairs else None,
             incomparable=elsewhere(book, some) if pairs else "", note=(f"differ: {wrong}" if wrong else "") if pairs else tie,
         )  # fmt: skip
         lines.append(line)
@@ -225,7 +227,8 @@ def speedups(book: Book, times: pd.DataFrame, least: dict[tuple[str, str], int])
             for times_as_fast, start in ((1, 4), (most, 12)):
                 from_here = [ends for scale, ends in here.items() if scale >= start and not np.isnan(ends[0])]
                 smallest = min(from_here, default=None)
-                claim = f"{quick} more than {times_as_fast} times as fast as {slow} from ×{start} on, both {path}: smallest ratio"
+                claim = f"{quick} more than {times_as_fast} times as fast as {slow} from ×{start} on, both {path}"
+                claim += ": smallest ratio"
                 quote = f"{quick} is more than {most} times faster than {slow}" if times_as_fast > 1 else ""
                 quote = quote or "the running time of DIIF increases slower than the reference methods"
                 line = check(

@@ -90,8 +90,9 @@ def no_additional_cost(variants: pd.DataFrame) -> list[dict]:
     size, lines = variants.set_index("method")["decoder_parameters"], []
     for one, other in (("e", "c"), ("f", "d")):
         line = check(
-            f"[s z] costs no more parameters than [m z]: ({one}) less ({other})", 0, size.get(one, math.nan) - size.get(other, math.nan),
-            unit="parameters", paper="DIINN", place="Section 4.5.1, Table 5", quote="at no additional cost",
+            f"[s z] costs no more parameters than [m z]: ({one}) less ({other})", 0,
+            size.get(one, math.nan) - size.get(other, math.nan), unit="parameters", paper="DIINN",
+            place="Section 4.5.1, Table 5", quote="at no additional cost",
         )  # fmt: skip
         lines.append(line)
     return lines
@@ -104,7 +105,8 @@ def elsewhere(book: Book, times: pd.DataFrame) -> str:
 
 
 def running_times(book: Book, times: pd.DataFrame) -> list[dict]:
-    """Whether the methods run in the paper's order, size by size, DIINN is faster than LIIF, and in the paper's share of its time."""
+    """Whether the methods run in the paper's order, size by size, DIINN is faster than LIIF, and in the paper's share
+    of its time."""
     some, paper = of_paper(times), printed_times()
     if some.empty:
         encoder, side = TIMED

@@ -77,7 +77,8 @@ def enlarges(book: Book, rows: pd.DataFrame, model: str, scale: float = TRAINED)
 
 
 def by_image(rows: pd.DataFrame, model: str, quantity: str, scales: list[float]) -> pd.Series:
-    """A quantity of a model, its mean over scales, image by image; of "softness", the distance of detail from the original's."""
+    """A quantity of a model, its mean over scales, image by image; of "softness", the distance of detail from the
+    original's."""
     some = rows[(rows["model"] == model) & rows["scale"].isin(scales)]
     some = some.assign(softness=(1 - some["detail"]).abs())
     wide = some.pivot_table(quantity, "image", "scale")
@@ -152,8 +153,8 @@ def falls(
 
 
 def against(book: Book, rows: pd.DataFrame, model: str, other: str, scale: float = TRAINED) -> list[dict]:
-    """Lines that set one diffusion model against another by the same measures at every scale: PSNR, and nearness to the original's
-    sharpness; at the scale of training, below and beyond it."""
+    """Lines that set one diffusion model against another by the same measures at every scale: PSNR, and nearness to the
+    original's sharpness; at the scale of training, below and beyond it."""
     measures = {"psnr": ("PSNR", 1), "softness": ("nearness to the original's sharpness, |1 − detail| less", -1)}
     quote = "IDM exhibits state-of-the-art qualitative and quantitative results compared to the previous works"
     lines = []
@@ -265,8 +266,8 @@ def depends_on_p(book: Book, table: pd.DataFrame) -> dict:
 
 
 def more_is_made_up(book: Book, table: pd.DataFrame) -> dict:
-    """One line: draws differ more when told their own p than when told the smallest. Of a network that makes the difference from
-    the enlarged image this is so by construction, and the line says so."""
+    """One line: draws differ more when told their own p than when told the smallest. Of a network that makes the
+    difference from the enlarged image this is so by construction, and the line says so."""
     some = of_first(book, table)
     own, least = some[some["own"]], some.nsmallest(1, "p")
     same = above_bicubic(book, own) <= SAME

@@ -14,12 +14,24 @@ from pathlib import Path
 
 import yaml
 
-from srlib import data, evaluate
+from srlib import data, evaluate, weights
 from srlib.models.base import SRModel
 from srlib.util import paths
 from srlib.util.errors import unknown
 from srlib.util.sizes import scaled_size
-from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, MatrixRate, Memory, ProvidedLR, Quality, Request, Time
+from srlib.workbook.measure import (
+    Count,
+    Drawn,
+    Enlarged,
+    Lab,
+    MatrixRate,
+    Memory,
+    ProvidedLR,
+    Quality,
+    Request,
+    Seams,
+    Time,
+)  # fmt: skip
 
 SHARED = ("datasets", "scales", "limit", "repeats")  # entries that a change sets in every block that has them
 COSTS = ("counts", "times", "memory")  # but for the scales of costs beside scores: those are the paper's
@@ -44,6 +56,7 @@ BLOCKS = {
         "frames",
     },
     "lr_files": {"datasets", "scales", "limit"},
+    "seams": {"protocol", "datasets", "scales", "models", "limit"},
 }
 
 
@@ -77,7 +90,7 @@ class Plan:
     @property
     def datasets(self) -> list[str]:
         """All data sets named, each once."""
-        blocks = self.blocks["scores"] + self.blocks["lr_files"]
+        blocks = self.blocks["scores"] + self.blocks["lr_files"] + self.blocks["seams"]
         return list(dict.fromkeys(name for block in blocks for name in block["datasets"]))
 
 
@@ -174,7 +187,8 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
     """The measurements of a plan, of models and data sets that are at hand."""
     at_hand, _ = data.split(of.datasets)
     for block in of.blocks["scores"]:
-        for given, model in present(of.named(block), lab).items():
+        every = [one for name in of.named(block) for one in weights.trainings(name)]
+        for given, model in present(every, lab).items():
             for dataset in (name for name in block["datasets"] if name in at_hand):
                 for scale in fitting(model, block):
                     yield Quality(given, dataset, block["protocol"], float(scale), block.get("limit", 0))
@@ -193,6 +207,13 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
     for block in of.blocks["lr_files"]:
         for dataset in (name for name in block["datasets"] if name in at_hand):
             yield ProvidedLR(dataset, pairs(block["scales"]), block.get("limit", 0))
+    for block in of.blocks["seams"]:
+        every = [one for name in of.named(block) for one in weights.trainings(name)]
+        for given, model in present(every, lab).items():
+            for dataset in (name for name in block["datasets"] if name in at_hand):
+                for scale in block["scales"]:
+                    if model.scales is None or scale in model.scales:
+                        yield Seams(given, dataset, block["protocol"], int(scale), block.get("limit", 0))
     yield from enlargements(of, lab)
     yield from drawings(of, lab)
 

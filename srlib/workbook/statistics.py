@@ -1,10 +1,11 @@
 """How sure a mean, a difference or a ratio is: 95 % intervals by a paired bootstrap over images and trainings.
 
-Rows are those of `Book.scores`: model, seed (of the training; without the column all are one), dataset, image, scale and the measures.
-A statistic is the mean over its cells, data set by scale, of the mean over images. Images are drawn anew within each set, one
-draw for all scales and models (they are the same pictures), trainings for all sets at once (they are the same weights). As both
-are few, their parts of the spread are stretched to Student's t of their number: without that a set of five images, or three
-seeds, would seem surer than it is. One seed says nothing of the spread over trainings, which is then not in the interval.
+Rows are those of `Book.scores`: model, seed (of the training; without the column all are one), dataset, image, scale
+and the measures. A statistic is the mean over its cells, data set by scale, of the mean over images. Images are drawn
+anew within each set, one draw for all scales and models (they are the same pictures), trainings for all sets at once
+(they are the same weights). As both are few, their parts of the spread are stretched to Student's t of their number:
+without that a set of five images, or three seeds, would seem surer than it is. One seed says nothing of the spread over
+trainings, which is then not in the interval.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ DRAWS = 4000
 SEED = 20260  # of the draws: the same rows give the same interval
 FEW = 5  # images: a set as small as Set5 is named
 ONE_SEED = "one seed: the spread over trainings is not in it"
-UNTRAINED = ("bicubic",)  # the same for every seed
+UNTRAINED = ("bicubic", "original")  # the same for every seed
 
 Statistic = Callable[[np.ndarray], np.ndarray]  # (parts, draws) -> (draws,)
 
@@ -146,7 +147,8 @@ def strata(
 
 
 def measured(rows: pd.DataFrame, models: Sequence[str], quantity: str, statistic: Statistic | None = None) -> Estimate:
-    """A statistic of the models' means over all cells of the rows; by default of the first two the difference, of one its mean."""
+    """A statistic of the models' means over all cells of the rows; by default of the first two the difference, of one
+    its mean."""
     parts, cells = strata(rows, models, quantity)
     minus = statistic or ((lambda means: means[0] - means[1]) if len(models) > 1 else None)
     sets = dict.fromkeys(name for name, _ in cells)
@@ -167,8 +169,8 @@ def within(rows: pd.DataFrame, which: str) -> pd.DataFrame:
 
 
 def by_cell(rows: pd.DataFrame, reference: str = "", quantity: str = "psnr") -> pd.DataFrame:
-    """Means of every model in every cell, or their differences from the reference's, with intervals: model, dataset, scale, value,
-    low, high, seeds, images."""
+    """Means of every model in every cell, or their differences from the reference's, with intervals: model, dataset,
+    scale, value, low, high, seeds, images."""
     lines = []
     for (name, scale), some in rows.groupby(["dataset", "scale"], sort=False):
         for model in some["model"].unique():
@@ -176,3 +178,15 @@ def by_cell(rows: pd.DataFrame, reference: str = "", quantity: str = "psnr") -> 
                 one = measured(some, [model, reference] if reference else [model], quantity)
                 lines.append((model, name, scale, one.value, one.low, one.high, one.seeds, one.images))
     return pd.DataFrame(lines, columns=["model", "dataset", "scale", "value", "low", "high", "seeds", "images"])
+
+
+def by_scale(rows: pd.DataFrame, reference: str, quantity: str = "psnr") -> pd.DataFrame:
+    """Differences of every model from the reference, mean over the data sets of each scale: model, scale, value, low,
+    high, seeds, images, sets."""
+    lines = []
+    for scale, some in rows.groupby("scale"):
+        for model in (m for m in some["model"].unique() if m != reference and reference in set(some["model"])):
+            one = difference(some, model, reference, quantity)
+            sets = tuple(name for name, _ in one.cells)
+            lines.append((model, scale, one.value, one.low, one.high, one.seeds, one.images, sets))
+    return pd.DataFrame(lines, columns=["model", "scale", "value", "low", "high", "seeds", "images", "sets"])

@@ -3,8 +3,8 @@
 DIIF: Z. He, Z. Jin, "Dynamic Implicit Image Function for Efficient Arbitrary-Scale Image Representation",
 arXiv 2306.12321, Tables 1-4. DIINN: Q. H. Nguyen, W. J. Beksi, "Single Image Super-Resolution via a Dual Interactive
 Implicit Neural Network", WACV 2023, Tables 1-5. Beside the tables lie what else is known of their cells: exceptions.csv,
-tolerances.csv, diinn_parameters.csv; and what the papers say of pairs of methods, by place: claims.csv, with the margins that it
-names, margins.csv.
+tolerances.csv, diinn_parameters.csv; and what the papers say of pairs of methods, by place: claims.csv, with the
+margins that it names, margins.csv.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def tolerances() -> pd.DataFrame:
 
 
 def statements(paper: str, number: int) -> pd.DataFrame:
-    """What a paper says of pairs of methods beside one of its tables: place, quote, claim, better, worse, quantity, scales ("in" scale,
-    "out" of scale, "larger"), kind ("above", "not inferior", "at most"), margin, remark, incomparable."""
+    """What a paper says of pairs of methods beside one of its tables: place, quote, claim, better, worse, quantity,
+    scales ("in" scale, "out" of scale, "larger"), kind ("above", "not inferior", "at most"), margin, remark, incomparable."""
     told = pd.read_csv(paths.PUBLISHED / "claims.csv", keep_default_na=False)
     return told[(told["paper"] == paper) & (told["table"] == number)]
 
