@@ -312,6 +312,13 @@ app.command(
 )
 
 
+app.command(
+    "srlib.training.command:suite",
+    name="suite",
+    help_epilogue=examples("srlib suite compact --seeds 3 --search", "srlib suite compact-methods --seeds 3 --jobs 4"),
+)
+
+
 @app.command(name="data", help_epilogue=examples("srlib data", "srlib data Set5 Set14"))
 def data_sets(names: list[str] | None = None, /) -> None:
     """Fetch data sets, or say which there are and where they lie.
@@ -334,12 +341,14 @@ def data_sets(names: list[str] | None = None, /) -> None:
     name="weights",
     help_epilogue=examples("srlib weights", "srlib weights compact-diif rdn-liif", "srlib weights --check file.pth"),
 )
-def weight_files(names: list[str] | None = None, /, *, check: Path | None = None) -> None:
+def weight_files(names: list[str] | None = None, /, *, check: Path | None = None, renew: bool = False) -> None:
     """List the weights at hand, how each was trained, or say what a file is.
 
     Args:
         names: Only these models.
         check: A file: read it whole and say which model it holds.
+        renew: Write into the headers of our files at hand what older ones lack: dead units, measured now; the rest "not
+        recorded".
     """
     from srlib.weights import listing
 
@@ -348,6 +357,8 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
     if check:
         print("\n".join(f"{name}: {value}" for name, value in listing.describe(check).items()))
     else:
+        for name in listing.renewed(names or ()) if renew else ():
+            print(f"{name}: header renewed")
         show(listing.at_hand(names or ()))
 
 

@@ -21,10 +21,10 @@ from tqdm.auto import tqdm
 from srlib import weights
 from srlib.models.base import SRModel
 from srlib.models.catalogue import build
-from srlib.training import validation
+from srlib.training import units, validation
 from srlib.training.batches import Images
 from srlib.training.checkpoint import Progress, read_state, start_from, write_state
-from srlib.training.settings import Settings
+from srlib.training.settings import Settings, search_said
 from srlib.util import devices, paths, provenance
 
 LOGGED = ("step", "loss", "lr", "seconds")  # beside what the validation says
@@ -103,6 +103,7 @@ def fit(
                 }
                 if done.step % valid_every == 0 or done.step == settings.end:
                     row |= (scores := validation.scores(best, photographs))
+                    row["dead"] = units.largest(units.health(best))
                     said = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
                     bar.set_postfix_str(f"loss {row['loss']:.4f}, {said}")
                 done.log.append(row | {"seconds": round(time.monotonic() - started, 1)})
@@ -128,9 +129,20 @@ def fresh(settings: Settings, device: torch.device) -> SRModel:
         if settings.frozen or settings.scales[1] <= 1:
             raise ValueError("a diffusion model learns as a whole (frozen = 0), at scales up to one above 1")
         model.configure({"trained_scale": settings.scales[1]})
+    if settings.initial == "torch":
+        restart(model.decoder, settings.seed)
     if not model.whole_crops or device.type == "cuda":  # on a CPU group norm's backward pass is 20 times slower so
         model.to(memory_format=torch.channels_last)
     return model
+
+
+def restart(decoder: torch.nn.Module, seed: int) -> None:
+    """Torch's own first weights for a decoder's linear and convolutional layers, in place of the decoder's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in decoder.modules():
+            if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+                layer.reset_parameters()
 
 
 def optimizer_of(model: SRModel, settings: Settings) -> torch.optim.Optimizer:
@@ -157,6 +169,8 @@ def make_step(
         loss = model.loss(batch)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    if settings.clip:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()
     return loss.detach()
 
@@ -240,12 +254,15 @@ def save_weights(model: SRModel, file: Path, settings: Settings, device: torch.d
         "cpu": devices.cpu_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "search": search_said(settings),
     }
     weights.save(
         model,
         file,
         training=asdict(settings) | made,
         data={"set": settings.data, "without": list(settings.exclude)} | done.origin,
-        metrics={"validation": "embedded photographs"} | {k: v for k, v in last.items() if k not in LOGGED},
+        metrics={"validation": "embedded photographs"}
+        | {k: v for k, v in last.items() if k not in LOGGED}
+        | {"dead units": units.shares(units.health(model))},
         commit=", ".join(done.commits),
     )

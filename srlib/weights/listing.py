@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from srlib.models.catalogue import names, without_seed
 from srlib.util import paths
 from srlib.util.errors import unknown
+from srlib.weights import ours
 from srlib.weights.loading import find, load, locate, trainings
 from srlib.weights.ours import header
 
@@ -40,10 +42,15 @@ def told(path: Path) -> tuple[str, str]:
         return "", str(error)
     said = entries.get("training", {})
     start = f", from {said['init']}" if said.get("init") else ""
-    return entries["commit"], f"{said['steps']} steps on {said['data']}{start}" if {
-        "steps",
-        "data",
-    } <= said.keys() else ""
+    words = [f"{said['steps']} steps on {said['data']}{start}"] if {"steps", "data"} <= said.keys() else []
+    words += [f"seed {said['seed']}"] if said.get("seed") else []
+    return entries["commit"], "; ".join([*words, *filter(None, [dead(entries)])])
+
+
+def dead(entries: Mapping[str, object]) -> str:
+    """The words for weights whose header tells of many dead units in a layer."""
+    units = entries.get("metrics", {}).get("dead units", {})
+    return ours.many_dead(units) if isinstance(units, dict) else ""
 
 
 def describe(path: str | Path) -> dict[str, object]:
@@ -55,3 +62,26 @@ def describe(path: str | Path) -> dict[str, object]:
         entries = header(path)
         facts |= {name: entries[name] for name in ("training", "data", "metrics") if name in entries}
     return facts
+
+
+def known(training: Mapping[str, object]) -> dict[str, object]:
+    """What is known of an older run though its header does not say it: its threads, which the device's name tells, and
+    what every run did before it was a setting."""
+    threads = re.search(r"(\d+) threads", str(training.get("device", "")))
+    return {"warmup": 100, "clip": 0.0, "initial": "own"} | ({"threads": int(threads[1])} if threads else {})
+
+
+def renewed(wanted: Sequence[str] = ()) -> list[str]:
+    """Renew the headers of our weights at hand, or of those wanted (`ours.renew`): the dead units of each layer, measured now.
+    Returns the models whose header was changed."""
+    from srlib.training import units  # which loads weights itself
+
+    changed = []
+    for name in wanted or [one for plain in names() for one in trainings(plain)]:
+        path = find(name)
+        if path is not None and path.suffix == ".safetensors":
+            told = header(path).get("metrics", {})
+            table = {} if "dead units" in told else {"dead units": units.shares(units.health(load(name)))}
+            if ours.renew(path, training=known(header(path).get("training", {})), metrics=table):
+                changed.append(name)
+    return changed

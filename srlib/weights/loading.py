@@ -96,7 +96,7 @@ def find(name: str) -> Path | None:
     candidates = [
         folder / f"{called}{suffix}" for folder in paths.weight_folders() for called in known for suffix in SUFFIXES
     ]
-    candidates += [paths.RUNS / called / f"{called}.safetensors" for called in known]
+    candidates += [paths.RUNS / called / f"{without_seed(called)[0]}.safetensors" for called in known]
     return next((path for path in candidates if path.is_file()), None)
 
 

@@ -132,19 +132,20 @@ class Book:
         ]
 
     def scores(self, protocol: str = "") -> pd.DataFrame:
-        """One row per model, seed, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all. seed: of the
-        training, of which a model may have several."""
+        """One row per model, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all. Where a model
+        has several trainings, a column `seed` tells them apart."""
         if (rows := self.recorded("images") if self.earlier else None) is not None:
             rows = rows[rows["protocol"].isin([protocol] if protocol else rows["protocol"])]
-            return rows.reindex(columns=SCORES).fillna({"seed": 0}).astype({"seed": int, "image": str})
+            return rows.astype({"image": str})
         parts = []
         for request, kept in self.ask(Quality):
             if protocol in ("", request.protocol) and kept.rows:
                 plain, seed = without_seed(self.model(request.model).name)
                 said = {"model": plain, "seed": seed, "dataset": request.dataset, "scale": request.scale}
                 parts.append(pd.DataFrame(kept.rows).assign(**said, protocol=request.protocol))
-        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-        return rows.reindex(columns=SCORES).astype(dict.fromkeys(("psnr", "ssim", "lr_psnr", "seconds"), float))
+        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=SCORES)
+        columns = SCORES if rows["seed"].any() else evaluate.COLUMNS
+        return rows.reindex(columns=columns).astype(dict.fromkeys(("psnr", "ssim", "lr_psnr", "seconds"), float))
 
     def counts(self) -> pd.DataFrame:
         """Parameters and MACs: model, scale, parameters, decoder_parameters, macs (literal), macs_fast."""
@@ -155,7 +156,9 @@ class Book:
     def times(self) -> pd.DataFrame:
         """Seconds: model, scale, rows, columns, path, seconds (median), spread, macs_per_second, device."""
         if (rows := self.recorded("times")) is not None:
-            return rows.assign(scale=[exact(*row) for row in rows[["scale", "rows"]].itertuples(index=False)])
+            device = json.loads((self.earlier / "run.json").read_text())["device"]
+            scale = [exact(*row) for row in rows[["scale", "rows"]].itertuples(index=False)]
+            return rows.assign(scale=scale, device=rows.get("device", device))
         return pd.DataFrame(self.named(Time), columns=[*TIMES, "device"])
 
     def matrix_rate(self) -> float:
