@@ -79,9 +79,9 @@ def check(
     least = -math.inf if at_most else expected - within
     most = math.inf if at_least else expected + within
     verdict = judged(low, high, least, most, strictly=strictly)
-    alone = verdict == "not measured" and not math.isnan(value)  # one image: a value without an interval
+    alone = verdict == "not measured" and not math.isnan(value)  # one image, or timed once: a value without an interval
     verdict = "not comparable" if incomparable else "inconclusive" if alone else verdict
-    notes = [note, incomparable, of.note if of and of.images else "", "one image: no interval" if alone else ""]
+    notes = [note, incomparable, of.note if of and of.images else "", "measured once: no interval" if alone else ""]
     word = "above " if strictly else "at least " if at_least else "at most " if at_most else ""
     bound = least if at_least else most if at_most else expected
     return {

@@ -28,6 +28,8 @@ def ratio_of_times(slow: pd.DataFrame, quick: pd.DataFrame) -> tuple[float, floa
     interquartile range of the repeats). slow, quick: one row each of seconds and spread; NaN where one is missing."""
     if not (len(slow) and len(quick)):
         return (np.nan,) * 3
+    if not (slow["spread"].iloc[0] > 0 and quick["spread"].iloc[0] > 0):  # timed once
+        return slow["seconds"].iloc[0] / quick["seconds"].iloc[0], np.nan, np.nan
     (a, da), (b, db) = (some[["seconds", "spread"]].iloc[0] for some in (slow, quick))
     return a / b, (a - da) / (b + db), (a + da) / max(b - db, 1e-12)
 
@@ -187,7 +189,7 @@ def agreeing(times: pd.DataFrame, paper: pd.Series, resolution: float = 0.0) -> 
                 continue
             slow, quick = (one, other) if paper[one] > paper[other] else (other, one)
             value, low, high = ratio_of_times(times.loc[[slow]], times.loc[[quick]])
-            pairs, agree, sure, may = pairs + 1, agree + (value > 1), sure + (low > 1), may + (high > 1)
+            pairs, agree, sure, may = pairs + 1, agree + (value > 1), sure + (low > 1), may + (not high <= 1)
             wrong += [f"{one} and {other}"] if value <= 1 else []
     return pairs, int(agree), int(sure), int(may), ", ".join(wrong)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from srlib.imaging import metrics, resize
 from srlib.models.catalogue import ModelName
-from srlib.models.diffusion import STEPS
+from srlib.models.diffusion import STEPS, Diffusion
 from srlib.workbook import published, statistics
 from srlib.workbook.book import Book
 from srlib.workbook.claims import check
@@ -274,7 +274,7 @@ def more_is_made_up(book: Book, table: pd.DataFrame) -> dict:
     enough = same and least["p"].mean() < own["p"].mean() and least["diversity"].mean() > 0
     grown = own["diversity"].mean() / least["diversity"].mean() if enough else None
     claim = "more is made up as p grows: diversity of draws told their own p, over that at the smallest p"
-    residual = grown is not None and any(getattr(model, "residual", False) for model in book.models[:1])
+    residual = grown is not None and any(isinstance(m, Diffusion) and m.denoise_fn.residual for m in book.models[:1])
     why = (
         "true by construction: this network makes the difference from the enlarged image, which is there whatever p is"
     )
