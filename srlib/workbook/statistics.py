@@ -132,7 +132,7 @@ def strata(
     if "seed" not in rows:
         rows = rows.assign(seed=0)
     for name, some in rows.groupby("dataset", sort=False):
-        wide = some.pivot_table(quantity, ["image", "scale"], ["model", "seed"], sort=False)
+        wide = some.set_index(["image", "scale", "model", "seed"])[quantity].unstack(["model", "seed"])
         columns = [(m, seed if m not in UNTRAINED else 0) for m in models for seed in seeds]
         if not set(columns) <= set(wide.columns):
             continue
