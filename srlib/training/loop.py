@@ -81,6 +81,7 @@ def fit(
         done.seconds = time.monotonic() - started
         write_state(folder, settings, model, optimizer, average, done)
 
+    seen = None  # the dead units at the last validation
     first, last = done.step, min(settings.end, stop_at or settings.end)
     bar = tqdm(total=settings.end, initial=first, desc=settings.model, disable=not progress, smoothing=0.02)
     with interrupts_between_steps() as interrupted, bar:
@@ -103,7 +104,8 @@ def fit(
                 }
                 if done.step % valid_every == 0 or done.step == settings.end:
                     row |= (scores := validation.scores(best, photographs))
-                    row["dead"] = units.largest(units.health(best))
+                    seen = units.health(best)
+                    row["dead"] = units.largest(seen)
                     said = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
                     bar.set_postfix_str(f"loss {row['loss']:.4f}, {said}")
                 done.log.append(row | {"seconds": round(time.monotonic() - started, 1)})
@@ -113,7 +115,7 @@ def fit(
                 saved = time.monotonic()
         save()
         if done.step == settings.end:
-            save_weights(best, file, settings, device, done)
+            save_weights(best, file, settings, device, done, units.health(best) if seen is None else seen)
     if interrupted.is_set():
         on = "; the same command goes on" if resume else "; the same command without --restart goes on"
         raise KeyboardInterrupt(
@@ -243,8 +245,10 @@ def interrupts_between_steps() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def save_weights(model: SRModel, file: Path, settings: Settings, device: torch.device, done: Progress) -> None:
-    """The weights of a complete run, with all that made them in the header."""
+def save_weights(
+    model: SRModel, file: Path, settings: Settings, device: torch.device, done: Progress, seen: pd.DataFrame
+) -> None:
+    """The weights of a complete run, with all that made them in the header. seen: its dead units."""
     last = done.log[-1]
     made = {
         "init": paths.shown(settings.init) if settings.init else "",
@@ -263,6 +267,6 @@ def save_weights(model: SRModel, file: Path, settings: Settings, device: torch.d
         data={"set": settings.data, "without": list(settings.exclude)} | done.origin,
         metrics={"validation": "embedded photographs"}
         | {k: v for k, v in last.items() if k not in LOGGED}
-        | {"dead units": units.shares(units.health(model))},
+        | {"dead units": units.shares(seen)},
         commit=", ".join(done.commits),
     )

@@ -17,7 +17,7 @@ from srlib.training import validation
 
 SCALES = (2, 3, 4)
 SIDE = 48  # LR pixels a side that are looked at
-EVERY = 5  # of the output's rows
+EVERY = 8  # of the output's rows
 
 
 class Watch(TorchFunctionMode):
