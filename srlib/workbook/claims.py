@@ -177,7 +177,8 @@ def stated(book: Book, rows: pd.DataFrame, paper: str, table: int) -> list[dict]
     """What a paper says of pairs of methods beside one of its tables (published/claims.csv), a line each for every encoder.
 
     Judged on the paper's own data sets where one is at hand, else on those that are; at the scales that the claim is about,
-    in scale and out of scale apart. Where the table's printed numbers say otherwise than the text, the note tells.
+    in scale and out of scale apart. The paper's own number is of the cells that were measured, where it has them, else of
+    all its cells. Where the table's printed numbers say otherwise than the text, the note tells.
     """
     printed, lines = published.cells(paper, table), []
     rows = rows[rows["dataset"] != "embedded"]  # scikit-image's own pictures are no benchmark
@@ -189,17 +190,31 @@ def stated(book: Book, rows: pd.DataFrame, paper: str, table: int) -> list[dict]
         for said in published.statements(paper, table).itertuples():
             pair = called(rows, encoder, said.better), called(rows, encoder, said.worse)
             theirs = published.gaps(statistics.within(printed, said.scales), said.better, said.worse, said.quantity)
+            here = both(rows, pair)
+            alike = theirs[[cell[1:] in here for cell in theirs.index]]
             where = {"in": "in scale", "out": "out of scale", "larger": "at larger scales"}[said.scales]
             lines.append(
                 compare(
                     statistics.within(rows, said.scales), *pair, f"{said.claim}, {where}", quantity=said.quantity,
                     kind=said.kind, margin=said.margin, paper=paper.upper(), limit=book.limit, needs=book.needs,
-                    place=said.place, quote=said.quote, printed=theirs.mean() if len(theirs) else None,
+                    place=said.place, quote=said.quote, printed=mean(alike if len(alike) else theirs),
                     incomparable=said.incomparable,
                     note="; ".join(filter(None, [said.remark, against(theirs, said.kind)])),
                 )
             )  # fmt: skip
     return lines
+
+
+def both(rows: pd.DataFrame, pair: tuple[str, str]) -> set[tuple[str, float]]:
+    """The cells, (data set, scale), at which two models were measured."""
+    of = [
+        set(rows.loc[rows["model"] == name, ["dataset", "scale"]].itertuples(index=False, name=None)) for name in pair
+    ]
+    return set.intersection(*of)
+
+
+def mean(values: pd.Series) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def against(gaps: pd.Series, kind: str) -> str:
