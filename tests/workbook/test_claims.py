@@ -114,7 +114,7 @@ def test_what_a_paper_says_is_judged_in_scale_and_out_of_scale_apart():
     assert [inside["verdict"], outside["verdict"]] == ["confirmed", "contradicted"]
     assert "mean over Set14 ×2 to ×3" in inside["claim"]  # Set5 is not in the paper's table
     assert inside["place"] == "Section 4.2, Table 2"
-    assert float(inside["published"]) == pytest.approx(0.0489, abs=1e-4)
+    assert float(inside["published"]) == pytest.approx((0.03 + 0.08) / 2)  # of the same cells
     assert "the other way in 1" in inside["note"]  # B100 x2
     assert lines["LTE above LIIF, in scale"]["verdict"] == "not measured"
     assert lines["LTE above LIIF, in scale"]["paper"] == "DIIF"
