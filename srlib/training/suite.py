@@ -122,6 +122,15 @@ def tree(fixed: bool) -> Path:
     return place
 
 
+def begin(task: Task, place: Path, environment: dict[str, str]) -> subprocess.Popen:
+    """The process of a run; what it says goes into output.txt in its folder."""
+    task.folder.mkdir(parents=True, exist_ok=True)
+    with (task.folder / "output.txt").open("a") as output:
+        return subprocess.Popen(
+            task.command(), cwd=place, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+
+
 def train_suite(
     name: str,
     *,
@@ -163,16 +172,7 @@ def train_suite(
                 waiting = [task for task in every if not (task.done or task.failed or task.process)]
                 ready = [task for task in waiting if all(by_name[one].done for one in task.after)]
                 for task in ready[: jobs - len(running)]:
-                    task.folder.mkdir(parents=True, exist_ok=True)
-                    with (task.folder / "output.txt").open("a") as output:
-                        task.process = subprocess.Popen(
-                            task.command(),
-                            cwd=place,
-                            env=environment,
-                            stdout=output,
-                            stderr=output,
-                            start_new_session=True,
-                        )
+                    task.process = begin(task, place, environment)
                     running.append(task)
                 record(every)
                 bar.update(min(total, sum(task.step for task in every)) - bar.n)

@@ -172,8 +172,8 @@ class Book:
         return pd.DataFrame(self.named(Memory), columns=["model", "rows", "columns", "peak_MiB"])
 
     def enlarged(self) -> list[tuple[Enlarged, store.Kept]]:
-        """Photographs shrunk and enlarged again: the request, and its picture."""
-        return self.ask(Enlarged)
+        """Photographs shrunk and enlarged again: the request, and its picture; none where a page is judged again."""
+        return self.ask(Enlarged) if self.earlier is None else []
 
     def drawn(self) -> list[tuple[Drawn, store.Kept]]:
         """Results for parts of photographs: the request, its rows and its pictures in a row; none where a page is

@@ -1,12 +1,10 @@
 """The search: the same trials for every model, judged on validation alone, resumable; and suites of runs with seeds."""
 
-from typing import ClassVar
-
 import pandas as pd
 import pytest
 
 from srlib import training
-from srlib.training import settings, suite
+from srlib.training import runs, settings, suite, units
 from srlib.training.search import TRIALS, better
 from srlib.util import paths
 
@@ -22,8 +20,10 @@ SUITES = {
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch, tiny_encoder, one_photograph):
+    monkeypatch.setattr(units, "SIDE", 12)
     monkeypatch.setattr(settings, "suites", lambda: SUITES)
-    monkeypatch.setattr(suite, "suites", lambda: SUITES)
+    for place in (suite, runs):
+        monkeypatch.setattr(place, "suites", lambda: SUITES)
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setenv("SRLIB_DATA", str(tmp_path))
@@ -84,16 +84,13 @@ def test_a_suite_trains_what_each_run_starts_from_first():
 
 
 class Run:
-    """A process that trains at once, or fails."""
+    """A run that is over at once; one of them fails."""
 
-    started: ClassVar[list] = []
-
-    def __init__(self, words, **how):
-        model, seed = words[4], int(words[words.index("--seed") + 1]) if "--seed" in words else 0
-        self.code = 1 if model == "compact-metasr" and seed else 0
-        Run.started.append((model, seed))
+    def __init__(self, task, *_):
+        self.code = int(task.name == "compact-metasr-seed1")
         if not self.code:
-            training.train(model, {"seed": seed} if seed else {}, device="cpu", progress=False, say=lambda line: None)
+            changes = {"seed": task.seed} if task.seed else {}
+            training.train(task.model, changes, device="cpu", progress=False, say=lambda line: None)
 
     def poll(self):
         return self.code
@@ -101,13 +98,13 @@ class Run:
 
 def test_a_suite_goes_on_after_a_failure_and_begins_nothing_twice(monkeypatch):
     monkeypatch.setattr(suite, "POLL", 0.0)
-    monkeypatch.setattr(suite.subprocess, "Popen", Run)
-    told, Run.started = [], []
+    told, begun = [], []
+    monkeypatch.setattr(suite, "begin", lambda task, *_: begun.append(task.name) or Run(task))
     failed = suite.train_suite("tiny", seeds=2, jobs=2, fixed=False, progress=False, say=told.append)
     assert failed == ["compact-metasr-seed1"]
     assert any("FAILED" in line for line in told)
     table = pd.read_csv(paths.RUNS / "suite.csv").set_index("run")["state"]
     assert table.value_counts().to_dict() == {"complete": 5, "failed": 1}
-    Run.started = []
+    begun.clear()
     suite.train_suite("tiny", seeds=2, jobs=2, fixed=False, progress=False, say=told.append)
-    assert Run.started == [("compact-metasr", 1)]
+    assert begun == ["compact-metasr-seed1"]
