@@ -35,7 +35,7 @@ def quality() -> dict[str, list[float]]:
     return {
         "One training of each network": [95],
         "Every model is above bicubic": [above.min().min()],
-        "DIIF against LIIF on Set14": [
+        "DIIF and LIIF on Set14": [
             *in_and_out("diif/table2", "DIIF above LIIF"),
             *ends("diif/table1", "DIIF above LIIF, out of scale"),
             share[6],
@@ -98,7 +98,7 @@ def speed() -> dict[str, list[float]]:
     return {
         "The fast path gives the literal one's numbers": [claim("quickstart", "fast path equals the literal one")],
         "Part of it is arithmetic saved": [counts["macs"] / counts["macs_fast"]],
-        "DIIF against LIIF": [ratios[path, scale] for path in ("literal", "fast") for scale in (4, 12)],
+        "DIIF against LIIF": [1 / ratios[path, scale] for path in ("literal", "fast") for scale in (4, 12)],
         "DIIF's Table 3, order of times": [n for words in pairs for n in (claim("diif/table3", words), of[words])],
         "DIINN's Table 4, order of times": [literal, order(128, "fast"), tie, fast],
     }
@@ -270,7 +270,7 @@ def test_what_is_said_of_diif_in_scale_and_beyond():
 @pytest.mark.parametrize("other", ["DLTE", "MetaSR"])
 def test_what_is_faster_than_diif(scale, other):
     ratios = read("diif/table3/ratios.csv").set_index(["times from", "scale"]).loc[("literal", scale)]
-    assert ratios[f"EDSR-baseline-{other}"] > ratios["EDSR-baseline-DIIF"]
+    assert ratios[f"EDSR-baseline-{other}"] < ratios["EDSR-baseline-DIIF"]
 
 
 def test_every_disagreement_of_costs_has_its_note():
