@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict, get_type_hints
 from cyclopts import Group, Parameter
 
 from srlib.training import runs
+from srlib.training.search import STEPS
 from srlib.training.search import search as find
 from srlib.training.settings import Settings, suites
 
@@ -52,12 +53,15 @@ def train(
         device: auto, cpu or cuda.
         from_nothing: First train what init names, by its own recipe, in runs/INIT.
         export: Then put weights and log into data/weights.
-        search: Instead search for its settings, by short trials judged on the validation photographs (runs/search/MODEL).
+        search: Instead search for its settings, by short trials judged on the validation photographs (runs/search/MODEL);
+            --steps is then the length of a trial.
         restart: Forget a run of this model that is there.
     """
     if search:
+        given = dict(settings or {})
+        steps = given.pop("steps", STEPS)
         for name in suites()[model]["models"] if model in suites() else [model]:
-            find(name, settings or {}, device=device)
+            find(name, given, steps=steps, device=device)
         return
     runs.train(
         model, settings or {}, folder=folder, device=device, like=like or "", from_nothing=from_nothing, export=export,
