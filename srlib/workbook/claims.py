@@ -311,7 +311,7 @@ def scores_above_bicubic(book: Book, scores: pd.DataFrame, least: float) -> list
     for name in book.plan.models:
         if name != "bicubic":
             gain = psnr.get(name, math.nan) - psnr.get("bicubic", math.nan)
-            note = book.absent.get(name, "")
+            note = book.absent.get(name) or ("needs bicubic and this model" if math.isnan(gain) else "")
             line = check(f"{name} above bicubic on {where}", least, gain, unit="dB PSNR", at_least=True, note=note)
             lines.append(line)
     return lines
