@@ -158,7 +158,11 @@ def saved_beyond(counts: pd.DataFrame, *pairs: tuple[str, str]) -> list[dict]:
             f"the larger the scale, the more of {slow}'s MACs {quick} saves: smallest step from one scale to the next"
         )
         printed_step = printed.sort_index().diff().min()
-        lines.append(check(claim, 0.0, grows, at_least=True, strictly=True, quote=quote, printed=printed_step, **said))
+        note = "" if grows is not None else "needs two scales among those counted"
+        line = check(
+            claim, 0.0, grows, at_least=True, strictly=True, quote=quote, printed=printed_step, note=note, **said
+        )
+        lines.append(line)
     return lines
 
 
