@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PROFILE ?= quick
 MODEL ?= compact-diif
+SUITE ?= compact
 BIN := .venv/bin
 ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test test-all lab train data bench gpu reference minutes constraints clean
+.PHONY: help reproduce test test-all lab train suite data bench gpu reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +35,9 @@ lab: .venv/ready ## JupyterLab on the notebooks
 
 train: .venv/ready ## train MODEL (or resume its run) in runs/MODEL
 	$(BIN)/python -m srlib train $(MODEL) $(ARGS)
+
+suite: .venv/ready ## train every compact model with three seeds, unattended and resumable (SUITE=compact)
+	$(BIN)/python -m srlib suite $(SUITE) --search $(ARGS)
 
 data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
 	$(BIN)/python -m srlib data $(SETS)

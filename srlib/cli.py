@@ -228,6 +228,23 @@ def reproduce(
 
 
 @app.command(
+    help_epilogue=examples("srlib judge results/compact", "srlib judge results/reference/compact diif/table2 claims")
+)
+def judge(folder: Path, /, *names: str) -> None:
+    """Judge again what lies in a results folder: tables, figures and verdicts from its rows, without running a model.
+
+    Args:
+        folder: Of a profile, as srlib reproduce writes it; its files are renewed in place.
+        names: Only these notebooks.
+    """
+    from srlib.workbook import execute
+
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
+    print("\n".join(f"{name}: judged again" for name in execute.judge(folder, names)) or "nothing that can be judged")
+
+
+@app.command(
     help_epilogue=examples("srlib measure --profile quick", "srlib measure --notebook diif/table2 --only compact-liif")
 )
 def measure(
@@ -295,6 +312,13 @@ app.command(
 )
 
 
+app.command(
+    "srlib.training.command:suite",
+    name="suite",
+    help_epilogue=examples("srlib suite compact --seeds 3 --search", "srlib suite compact-methods --seeds 3 --jobs 4"),
+)
+
+
 @app.command(name="data", help_epilogue=examples("srlib data", "srlib data Set5 Set14"))
 def data_sets(names: list[str] | None = None, /) -> None:
     """Fetch data sets, or say which there are and where they lie.
@@ -317,12 +341,14 @@ def data_sets(names: list[str] | None = None, /) -> None:
     name="weights",
     help_epilogue=examples("srlib weights", "srlib weights rdn-liif rdn-lte", "srlib weights --check file.pth"),
 )
-def weight_files(names: list[str] | None = None, /, *, check: Path | None = None) -> None:
+def weight_files(names: list[str] | None = None, /, *, check: Path | None = None, renew: bool = False) -> None:
     """List the weights at hand and those that authors have published, fetch some of these, or say what a file is.
 
     Args:
         names: Models, or published files: those that are not at hand are downloaded and checked, if anyone has published them.
         check: A file: read it whole and say which model it holds, whether it is a published one, and which table rows it fills.
+        renew: Write into the headers of our files at hand what older ones lack: dead units, measured now; the rest "not
+        recorded".
     """
     from srlib.weights import listing
 
@@ -331,6 +357,8 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
     if check:
         print("\n".join(f"{name}: {value}" for name, value in listing.describe(check).items()))
         return
+    for name in listing.renewed(names or ()) if renew else ():
+        print(f"{name}: header renewed")
     table, failed = listing.at_hand(names or ()), []
     for name in names or []:
         try:

@@ -178,12 +178,29 @@ def score(
     }
 
 
+@torch.inference_mode()
+def seams(model: SRModel, dataset: str | Path, scale: int, protocol: str, *, limit: int | None = None) -> pd.DataFrame:
+    """Seams between the cells of the LR pixels (`metrics.seam`) in every image of a data set, enlarged by a model as
+    `benchmark` does, and in the original: image, seam, original. ValueError for a scale that is no whole number of 3 or
+    more."""
+    if scale != int(scale) or scale < 3:
+        raise ValueError(f"seams are looked for at whole scales of 3 or more, got {scale!r}")
+    rows = []
+    for picture in tqdm(data.pictures(dataset)[:limit], desc=f"seams of {model.name}", delay=2):
+        lr, hr = make_pair(picture.read(), scale, protocol, data.provided_lr(str(dataset), picture.name, scale))
+        sr = model(lr.to(model.device), hr.shape[-2:]).clamp(0, 1).cpu()
+        rows.append((picture.name, metrics.seam(sr, int(scale)), metrics.seam(hr, int(scale))))
+    return pd.DataFrame(rows, columns=["image", "seam", "original"])
+
+
 def mean_scores(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over the images of each model, data set, scale and protocol, with the number of images.
+    """Means over the images of each model, data set, scale and protocol, with the number of images; over the seeds too, where
+    the rows have a column of them.
 
     ValueError if an image was scored twice: two models of one name, or rows of two runs.
     """
-    twice = rows.duplicated(["model", "dataset", "scale", "protocol", "image"])
+    by_seed = ["seed"] if "seed" in rows else []
+    twice = rows.duplicated(["model", *by_seed, "dataset", "scale", "protocol", "image"])
     if twice.any():
         one = rows[twice].iloc[0]
         raise ValueError(
@@ -193,7 +210,7 @@ def mean_scores(rows: pd.DataFrame) -> pd.DataFrame:
     groups = rows.groupby(["model", "dataset", "scale", "protocol"], sort=False)
     return groups.agg(
         psnr=("psnr", "mean"), ssim=("ssim", "mean"), lr_psnr=("lr_psnr", "mean"), seconds=("seconds", "mean"),
-        images=("image", "count"),
+        images=("image", "nunique"), **({"seeds": ("seed", "nunique")} if by_seed else {}),
     ).reset_index()  # fmt: skip
 
 

@@ -47,12 +47,6 @@ def claim(notebook: str, words: str) -> float:
     return found
 
 
-def told(notebook: str, words: str, what: str) -> float:
-    """A number that the claim's own text tells: `what` is a pattern with one group, r"paper: ([+-][\\d.]+)"."""
-    (text,) = of_claim(notebook, words)["claim"]
-    return float(re.search(what, text)[1])
-
-
 def of_claim(notebook: str, words: str) -> pd.DataFrame:
     checks = read(f"{notebook}/checks.csv")
     return checks[checks["claim"].str.contains(words, regex=False)]

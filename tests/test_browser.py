@@ -121,7 +121,7 @@ def test_dragging_the_seed_draws_another_picture(lab, page):
 )
 def test_a_notebook_runs_without_an_error(lab, page, notebook):
     run_all(page, lab, notebook)
-    page.get_by_text("Expected, measured, gap").last.scroll_into_view_if_needed()
+    page.get_by_text("measured, interval, verdict").last.scroll_into_view_if_needed()
     assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/{notebook.replace('/', '_')}.png")

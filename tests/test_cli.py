@@ -16,7 +16,9 @@ from srlib.training import runs
 from srlib.training.settings import DEFAULTS
 from srlib.workbook import batch, execute
 
-COMMANDS = ["upscale", "run", "reproduce", "measure", "measurements", "train", "data", "weights", "bench"]
+COMMANDS = [
+    "upscale", "run", "reproduce", "judge", "measure", "measurements", "train", "suite", "data", "weights", "bench",
+]  # fmt: skip
 
 
 @pytest.fixture

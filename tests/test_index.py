@@ -21,9 +21,9 @@ BOUNDS = re.compile(
 # The first place to look, where it is not the table of that name or the means.
 FIRST = {
     "bicubic_check": ["diinn_table1_bicubic.csv"],
-    "claims": ["claims.csv"],
+    "claims": ["all_claims.png", "claims.csv"],
     "diif/figure6": ["crops.png"],
-    "diif/figure7": ["seams.png", "seams.csv"],
+    "diif/figure7": ["seam_means.png", "seams.csv"],
     "diif/table3": ["table3.csv", "times.csv"],
     "diinn/figure4": ["patch.png"],
     "diinn/table4": ["table4.csv", "times.csv"],

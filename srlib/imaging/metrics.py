@@ -91,6 +91,13 @@ def jumps(image: Tensor, scale: int) -> dict[str, list[float]]:
     return result
 
 
+def seam(image: Tensor, scale: int) -> float:
+    """How much the step into an LR cell stands out from those beside it, mean of both axes (`jumps`): 1 is no seam.
+
+    image (B, 3, H, W) at an integer scale of 3 or more."""
+    return sum(j[0] / ((j[1] + j[-1]) / 2) for j in jumps(image, scale).values()) / 2
+
+
 def consistency(sr: Tensor, lr: Tensor) -> float:
     """Mean squared error between the LR image and the result brought to its size by antialiased bicubic (SR3, Section 4;
     tables print it times 1e5). 0 means that the result is an enlargement of exactly this image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,11 +51,13 @@ class DecoderRecord:
 
 @dataclass(frozen=True)
 class DiffusionRecord:
-    """make: constructor of (condition, U-Net). label, colour: as a decoder's."""
+    """make: constructor of (condition, U-Net). label, colour: as a decoder's. held: the scaling factor that it is told
+    whatever the scale, or None for the one that the sizes tell."""
 
     make: Callable[[], tuple[nn.Module, UNet]]
     label: str
     colour: str
+    held: float | None = None
 
 
 ENCODERS: dict[str, EncoderRecord] = {
@@ -80,6 +83,8 @@ DECODERS: dict[str, DecoderRecord] = {
     "diif-c4f3": DecoderRecord(partial(DIIF, coarse=4, fine=3), "DIIF c4+f3", "#8c564b"),
     "diif-c2f5": DecoderRecord(partial(DIIF, coarse=2, fine=5), "DIIF c2+f5", "#fdae6b"),
     "dlte": DecoderRecord(DLTE, "DLTE", "#cc79a7"),
+    # as many amplitudes as the encoder has channels, as in the paper at full size
+    "dlte-full": DecoderRecord(partial(DLTE, full=True), "DLTE, full amplitudes", "#a05195"),
     "diinn": DecoderRecord(DIINN, "DIINN", "#009e73"),
     "diinn-a": DecoderRecord(partial(DIINN, modulation="m", positional=True), "DIINN (a)", "#c7e9c0"),
     "diinn-b": DecoderRecord(partial(DIINN, modulation="m"), "DIINN (b)", "#a1d99b"),
@@ -123,6 +128,11 @@ DIFFUSION: dict[str, DiffusionRecord] = {
     "idm-small": DiffusionRecord(
         lambda: (LRConditioning(channels=32, blocks=8), ImplicitUNet(SMALL)), "IDM", "#332288"
     ),
+    # Controls: what the range of scales does without IDM's network, and IDM's network without the scaling factor.
+    "sr3-small-scales": DiffusionRecord(lambda: (Enlarged(), UNet(SMALL)), "SR3, all scales", "#aa7799"),
+    "idm-small-p1": DiffusionRecord(
+        lambda: (LRConditioning(channels=32, blocks=8), ImplicitUNet(SMALL)), "IDM, p = 1", "#7766bb", held=1.0
+    ),
 }
 
 OTHER_COLOURS = ("#4e79a7", "#b07aa1", "#9c755f", "#76b7b2", "#edc948", "#8a8a00")  # of models that are in no record
@@ -132,18 +142,21 @@ given_colours: dict[str, str] = {}  # which of them each name has got, in the or
 @dataclass(frozen=True)
 class ModelName:
     """A model's name in its parts: 'edsr-baseline-diif' is ('edsr-baseline', 'diif'); bicubic and diffusion models have no
-    encoder. A name that builds nothing here (a file's, a user's own) is all decoder."""
+    encoder. 'compact-diif-seed2' is the same network trained with another seed. A name that builds nothing here (a file's, a
+    user's own) is all decoder."""
 
     encoder: str
     decoder: str
+    seed: int = 0
 
     @classmethod
     def of(cls, name: str) -> ModelName:
         """Any name in its parts, known or not."""
+        plain, seed = without_seed(name)
         for encoder in ENCODERS:
-            if name.removeprefix(encoder + "-") in (*DECODERS, *TAILS) and name.startswith(encoder + "-"):
-                return cls(encoder, name.removeprefix(encoder + "-"))
-        return cls("", name)
+            if plain.removeprefix(encoder + "-") in (*DECODERS, *TAILS) and plain.startswith(encoder + "-"):
+                return cls(encoder, plain.removeprefix(encoder + "-"), seed)
+        return cls("", plain, seed) if plain in DIFFUSION else cls("", name)
 
     @classmethod
     def parse(cls, name: str) -> ModelName:
@@ -153,7 +166,7 @@ class ModelName:
         return cls.of(name)
 
     def __str__(self) -> str:
-        return f"{self.encoder}-{self.decoder}".lstrip("-")
+        return with_seed(f"{self.encoder}-{self.decoder}".lstrip("-"), self.seed)
 
     @property
     def record(self) -> DecoderRecord | DiffusionRecord | None:
@@ -167,7 +180,8 @@ class ModelName:
         """How people call the method: 'compact-diif-cs' -> 'DIIF cs', 'rdn-x2' -> 'RDN ×2'; an unknown name is its own."""
         if self.record is None:
             return self.decoder
-        return self.record.label.replace("EDSR", {"rdn": "RDN", "swinir": "SwinIR"}.get(self.encoder, "EDSR"))
+        label = self.record.label.replace("EDSR", {"rdn": "RDN", "swinir": "SwinIR"}.get(self.encoder, "EDSR"))
+        return label + (f", seed {self.seed}" if self.seed else "")
 
     @property
     def colour(self) -> str:
@@ -181,7 +195,18 @@ class ModelName:
     def aliases(self) -> list[str]:
         """Other names of the same model: 'rdn-diinn' is 'rdn-diinn-f'."""
         pairs = [pair for one, other in ALIASES.items() for pair in ((one, other), (other, one))]
-        return [str(ModelName(self.encoder, other)) for one, other in pairs if self.decoder == one]
+        return [str(ModelName(self.encoder, other, self.seed)) for one, other in pairs if self.decoder == one]
+
+
+def with_seed(model: str, seed: int) -> str:
+    """What the weights of a model trained with a seed are called: 'compact-diif-seed2'; seed 0 goes without saying."""
+    return f"{model}-seed{seed}" if seed else model
+
+
+def without_seed(name: str) -> tuple[str, int]:
+    """The model that such a name is of, and its seed; any other name as it is, and 0."""
+    found = re.fullmatch(r"(.+)-seed([1-9]\d*)", name)
+    return (found[1], int(found[2])) if found and found[1] in names() else (name, 0)
 
 
 def names() -> tuple[str, ...]:
@@ -218,7 +243,8 @@ def build(name: str, seed: int | None = None) -> SRModel:
         if seed is not None:
             torch.manual_seed(seed)
         if part.decoder in DIFFUSION:
-            return Diffusion(name, *DIFFUSION[part.decoder].make()).eval()
+            record = DIFFUSION[part.decoder]
+            return Diffusion(name, *record.make(), held=record.held).eval()
         encoder = ENCODERS[part.encoder].make()
         decoder = part.record.make(encoder.channels, ENCODERS[part.encoder].hidden)
         return Model(name, encoder, decoder).eval()

@@ -63,16 +63,19 @@ class Diffusion(SRModel):
     `sample` in [0, 1].
 
     encoder: (lr, size) -> the condition (B, 3, H, W). denoise_fn: the U-Net.
-    trained_scale: the scale at which the scaling factor p is 1; p = (scale - 1) / (trained_scale - 1).
+    trained_scale: the scale at which the scaling factor p is 1; p = (scale - 1) / (trained_scale - 1). held: p whatever
+    the scale, or None.
     """
 
     draws = True
     whole_crops = True
     denoise_fn: UNet
 
-    def __init__(self, name: str, encoder: nn.Module, denoise_fn: UNet, *, trained_scale: float = 8.0):
+    def __init__(
+        self, name: str, encoder: nn.Module, denoise_fn: UNet, *, trained_scale: float = 8.0, held: float | None = None
+    ):
         super().__init__(name)
-        self.encoder, self.denoise_fn, self.trained_scale = encoder, denoise_fn, trained_scale
+        self.encoder, self.denoise_fn, self.trained_scale, self.held = encoder, denoise_fn, trained_scale, held
 
     @property
     def decoder(self) -> UNet:
@@ -80,7 +83,10 @@ class Diffusion(SRModel):
         return self.denoise_fn
 
     def scaling_factor(self, lr_size: Size, size: Size) -> float:
-        """p of a pair of sizes, from the geometric mean of the two scales: 0 at x1, 1 at `trained_scale`, above 1 beyond."""
+        """p of a pair of sizes, from the geometric mean of the two scales: 0 at x1, 1 at `trained_scale`, above 1
+        beyond; or what it is held at."""
+        if self.held is not None:
+            return self.held
         scale = (size[0] * size[1] / (lr_size[0] * lr_size[1])) ** 0.5
         return (scale - 1) / (self.trained_scale - 1)
 

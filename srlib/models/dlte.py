@@ -32,17 +32,19 @@ class DLTE(Decoder):
     """The DLTE decoder.
 
     channels: of the encoder's features. hidden: width of every hidden layer; a code has hidden / 4 amplitudes, its vertex
-    hidden. hold_cell: beyond x4, show the x4 cell.
+    hidden. full: a code has as many amplitudes as channels, whatever hidden is (at full size that is the same).
+    hold_cell: beyond x4, show the x4 cell.
     """
 
     needs_image = True  # the model appends the normalised LR image to the features
 
-    def __init__(self, channels: int, hidden: int = 256, *, hold_cell: bool = True):
+    def __init__(self, channels: int, hidden: int = 256, *, full: bool = False, hold_cell: bool = True):
         super().__init__()
         self.width, self.hold_cell = hidden, hold_cell
-        self.coef, self.freq = conv3x3(channels, hidden // 4), conv3x3(channels, hidden // 4)
-        self.phase = nn.Linear(2, hidden // 2, bias=False)
-        self.coarse = mlp(hidden, hidden, hidden)
+        amplitudes = channels if full else hidden // 4
+        self.coef, self.freq = conv3x3(channels, amplitudes), conv3x3(channels, amplitudes)
+        self.phase = nn.Linear(2, 2 * amplitudes, bias=False)
+        self.coarse = mlp(4 * amplitudes, hidden, hidden)
         self.fine = mlp(hidden + 2, hidden, hidden, 3)
 
     def estimate(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -9,7 +9,9 @@ from typing import Annotated, TypedDict, get_type_hints
 from cyclopts import Group, Parameter
 
 from srlib.training import runs
-from srlib.training.settings import Settings
+from srlib.training.search import STEPS
+from srlib.training.search import search as find
+from srlib.training.settings import Settings, suites
 
 GROUP = Group("Settings", help="In place of the recipe's, or of these defaults.", sort_key=1)
 HINTS = get_type_hints(Settings)
@@ -38,6 +40,7 @@ def train(
     device: str = "auto",
     from_nothing: bool = False,
     export: bool = False,
+    search: bool = False,
     restart: bool = False,
     settings: Annotated[Given | None, Parameter(name="*")] = None,
 ) -> None:
@@ -50,9 +53,37 @@ def train(
         device: auto, cpu or cuda.
         from_nothing: First train what init names, by its own recipe, in runs/INIT.
         export: Then put weights and log into data/weights.
+        search: Instead search for its settings, by short trials judged on the validation photographs (runs/search/MODEL);
+            --steps is then the length of a trial.
         restart: Forget a run of this model that is there.
     """
+    if search:
+        given = dict(settings or {})
+        steps = given.pop("steps", STEPS)
+        for name in suites()[model]["models"] if model in suites() else [model]:
+            find(name, given, steps=steps, device=device)
+        return
     runs.train(
         model, settings or {}, folder=folder, device=device, like=like or "", from_nothing=from_nothing, export=export,
         restart=restart,
     )  # fmt: skip
+
+
+def suite(name: str = "compact", /, *, seeds: int = 3, jobs: int = 2, search: bool = False, here: bool = False) -> int:
+    """Train every model of a suite, or of all suites whose names begin so, with several seeds, unattended.
+
+    The same command goes on after an interruption; runs/suite.csv says how far each run is.
+
+    Args:
+        name: A suite of srlib/training/recipes.toml, or the beginning of several: compact.
+        seeds: How many trainings of each model, seeds 0, 1, ...
+        jobs: How many side by side, each by one thread.
+        search: First search for each model's settings, all with the same budget.
+        here: Train from this work tree and not from one at a fixed commit, runs/tree.
+    """
+    from srlib.training.suite import train_suite
+
+    failed = train_suite(name, seeds=seeds, jobs=jobs, search=search, fixed=not here)
+    if failed:
+        print(f"not complete: {', '.join(failed)}")
+    return int(bool(failed))

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from srlib import weights
+from srlib.models.catalogue import without_seed
 from srlib.training import validation
 from srlib.training.checkpoint import begun
 from srlib.util import paths
@@ -23,12 +24,15 @@ def export(model: str, *, folder: str | Path | None = None, to: str | Path | Non
     FileNotFoundError if the run is not complete.
     """
     folder = Path(folder or paths.RUNS / model)
-    file = folder / f"{model}.safetensors"
+    plain, seed = without_seed(model)
+    file = folder / f"{plain}.safetensors"
     if not file.is_file():
         before = begun(folder)
+        again = f" --seed {seed}" if seed else ""
         state = f"is at step {before[1]} of {before[0].end}" if before else "has not begun"
         raise FileNotFoundError(
-            f"nothing to export: the run of {model} in {paths.shown(folder)} {state}; srlib train {model} goes on with it"
+            f"nothing to export: the run of {model} in {paths.shown(folder)} {state}; srlib train {plain}{again} goes on with "
+            "it"
         )
     single, header = weights.load(file), weights.header(file)
     scores = validation.scores(single)
@@ -37,7 +41,7 @@ def export(model: str, *, folder: str | Path | None = None, to: str | Path | Non
         tensor.copy_(tensor.half())
     cost = max(abs(value - scores[name]) for name, value in validation.scores(halved).items())
     half = cost < (1e-4 if "validation_loss" in scores else 0.005)
-    path = Path(to or paths.WEIGHTS) / file.name
+    path = Path(to or paths.WEIGHTS) / f"{model}.safetensors"
     weights.save(
         halved if half else single,
         path,

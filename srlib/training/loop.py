@@ -21,10 +21,10 @@ from tqdm.auto import tqdm
 from srlib import weights
 from srlib.models.base import SRModel
 from srlib.models.catalogue import build
-from srlib.training import validation
+from srlib.training import units, validation
 from srlib.training.batches import Images
 from srlib.training.checkpoint import Progress, read_state, start_from, write_state
-from srlib.training.settings import Settings
+from srlib.training.settings import Settings, search_said
 from srlib.util import devices, paths, provenance
 
 LOGGED = ("step", "loss", "lr", "seconds")  # beside what the validation says
@@ -81,6 +81,7 @@ def fit(
         done.seconds = time.monotonic() - started
         write_state(folder, settings, model, optimizer, average, done)
 
+    seen = None  # the dead units at the last validation
     first, last = done.step, min(settings.end, stop_at or settings.end)
     bar = tqdm(total=settings.end, initial=first, desc=settings.model, disable=not progress, smoothing=0.02)
     with interrupts_between_steps() as interrupted, bar:
@@ -103,6 +104,8 @@ def fit(
                 }
                 if done.step % valid_every == 0 or done.step == settings.end:
                     row |= (scores := validation.scores(best, photographs))
+                    seen = units.health(best)
+                    row["dead"] = units.largest(seen)
                     said = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
                     bar.set_postfix_str(f"loss {row['loss']:.4f}, {said}")
                 done.log.append(row | {"seconds": round(time.monotonic() - started, 1)})
@@ -112,7 +115,7 @@ def fit(
                 saved = time.monotonic()
         save()
         if done.step == settings.end:
-            save_weights(best, file, settings, device, done)
+            save_weights(best, file, settings, device, done, units.health(best) if seen is None else seen)
     if interrupted.is_set():
         on = "; the same command goes on" if resume else "; the same command without --restart goes on"
         raise KeyboardInterrupt(
@@ -128,9 +131,20 @@ def fresh(settings: Settings, device: torch.device) -> SRModel:
         if settings.frozen or settings.scales[1] <= 1:
             raise ValueError("a diffusion model learns as a whole (frozen = 0), at scales up to one above 1")
         model.configure({"trained_scale": settings.scales[1]})
+    if settings.initial == "torch":
+        restart(model.decoder, settings.seed)
     if not model.whole_crops or device.type == "cuda":  # on a CPU group norm's backward pass is 20 times slower so
         model.to(memory_format=torch.channels_last)
     return model
+
+
+def restart(decoder: torch.nn.Module, seed: int) -> None:
+    """Torch's own first weights for a decoder's linear and convolutional layers, in place of the decoder's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in decoder.modules():
+            if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+                layer.reset_parameters()
 
 
 def optimizer_of(model: SRModel, settings: Settings) -> torch.optim.Optimizer:
@@ -157,6 +171,8 @@ def make_step(
         loss = model.loss(batch)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    if settings.clip:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()
     return loss.detach()
 
@@ -229,8 +245,10 @@ def interrupts_between_steps() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def save_weights(model: SRModel, file: Path, settings: Settings, device: torch.device, done: Progress) -> None:
-    """The weights of a complete run, with all that made them in the header."""
+def save_weights(
+    model: SRModel, file: Path, settings: Settings, device: torch.device, done: Progress, seen: pd.DataFrame
+) -> None:
+    """The weights of a complete run, with all that made them in the header. seen: its dead units."""
     last = done.log[-1]
     made = {
         "init": paths.shown(settings.init) if settings.init else "",
@@ -240,12 +258,15 @@ def save_weights(model: SRModel, file: Path, settings: Settings, device: torch.d
         "cpu": devices.cpu_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "search": search_said(settings),
     }
     weights.save(
         model,
         file,
         training=asdict(settings) | made,
         data={"set": settings.data, "without": list(settings.exclude)} | done.origin,
-        metrics={"validation": "embedded photographs"} | {k: v for k, v in last.items() if k not in LOGGED},
+        metrics={"validation": "embedded photographs"}
+        | {k: v for k, v in last.items() if k not in LOGGED}
+        | {"dead units": units.shares(seen)},
         commit=", ".join(done.commits),
     )

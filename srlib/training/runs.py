@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from srlib.models.catalogue import names
+from srlib.models.catalogue import names, with_seed, without_seed
 from srlib.training.checkpoint import begun, check_same
 from srlib.training.export import export as export_run
 from srlib.training.loop import fit
@@ -35,9 +35,10 @@ def train(
 
     name: a model's or a suite's. changes: the settings (fields of `Settings` but for `model`) that the user gave, and only
     those; the others come from the run that is there, else from the recipe, else from the defaults. folder: of one model's
-    run; default runs/{model}. like: a model whose recipe is taken. from_nothing: train what `init` names by its own recipe
-    first, in runs/{init}. export: then put weights and log into data/weights. restart: forget a run that is there. say: gets
-    the settings, the estimate of the time and where things are, line by line.
+    run; default runs/{model}, of a seed that is given runs/{model}-seed{n}. like: a model whose recipe is taken.
+    from_nothing: train what `init` names by its own recipe first, in runs/{init}. export: then put weights and log into
+    data/weights. restart: forget a run that is there. say: gets the settings, the estimate of the time and where things
+    are, line by line.
     ValueError, OSError and FloatingPointError have one sentence each. KeyboardInterrupt: the state is saved, and its text says
     at which step.
     """
@@ -46,7 +47,8 @@ def train(
         raise ValueError(f"{name} is a suite, whose runs lie in runs/{{model}} each; a folder is for one model")
     device, written = choose_device(str(device)), []
     for model in models:
-        place = Path(folder or paths.RUNS / model)
+        called = with_seed(model, int((changes or {}).get("seed") or 0))
+        place = Path(folder or paths.RUNS / called)
         settings = chosen(model, changes or {}, place, like, from_nothing, restart, say)
         if from_nothing:
             settings = start_from_nothing(settings, device=device, progress=progress, say=say)
@@ -54,7 +56,7 @@ def train(
         say(f"weights, log and state are in {paths.shown(place)}")
         written.append(place / f"{model}.safetensors")
         if export:
-            written[-1] = export_run(model, folder=place)
+            written[-1] = export_run(called, folder=place)
             say(f"exported as {paths.shown(written[-1])}")
     return written
 
@@ -99,15 +101,17 @@ def start_from_nothing(
     if own_start(settings) == settings:
         return settings
     same = {name: getattr(settings, name) for name in ("data", "exclude", "precision")}
-    before = start_from_nothing(by_recipe(settings.init, same), device=device, progress=progress, say=say)
+    plain, seed = without_seed(settings.init)
+    same |= {"seed": seed} if seed else {}
+    before = start_from_nothing(by_recipe(plain, same), device=device, progress=progress, say=say)
     for line in described(before) if say else ():
         say(line)
-    fit(before, paths.RUNS / before.model, device=device, progress=progress, say=say)
+    fit(before, paths.RUNS / settings.init, device=device, progress=progress, say=say)
     return own_start(settings)
 
 
 def own_start(settings: Settings) -> Settings:
     """The same settings, starting from the run in runs/{init} if `init` is a model's name."""
-    if settings.init not in names():
+    if (plain := without_seed(settings.init)[0]) not in names():
         return settings
-    return replace(settings, init=str(paths.RUNS / settings.init / f"{settings.init}.safetensors"))
+    return replace(settings, init=str(paths.RUNS / settings.init / f"{plain}.safetensors"))

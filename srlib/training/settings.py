@@ -9,8 +9,11 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-from srlib.models.catalogue import ModelName
+import pandas as pd
+
+from srlib.models.catalogue import ModelName, names, with_seed
 from srlib.util import paths
 from srlib.util.errors import unknown
 
@@ -43,9 +46,14 @@ class Settings:
     frozen: int = setting(0, "steps for which the encoder stays as it is")
     encoder_rate: float = setting(1.0, "the encoder's learning rate over lr")
     beta2: float = setting(0.999, "Adam's")
+    warmup: int = setting(100, "steps in which the cosine's rate rises from zero")
+    clip: float = setting(0.0, "largest norm of a step's gradients, longer ones are shortened to it; 0 is no limit")
+    initial: str = setting(
+        "own", "first weights of the decoder's layers: own (each decoder's), or torch (torch's default)"
+    )
     ema: float = setting(0.0, "decay of a moving average of the weights, which is then scored and saved; 0 is none")
     schedule: str = setting(
-        "cosine", "cosine: to zero, after 100 steps of warming up; halving: at every fifth of the run; or constant"
+        "cosine", "cosine: to zero, after warming up; halving: at every fifth of the run; or constant"
     )
     precision: str = setting("auto", "auto: bf16 autocast where the device has it, else float32; or bf16, or float32")
     seed: int = setting(0, "of the fresh weights and of all that is drawn")
@@ -61,11 +69,13 @@ class Settings:
         need(self.precision in ("auto", "bf16", "float32"), "precision", "'auto', 'bf16' or 'float32'")
         for name in ("steps", "batch", "patch", "pixels"):
             need(is_integer(getattr(self, name)) and getattr(self, name) >= 1, name, "a positive integer")
+        need(self.initial in ("own", "torch"), "initial", "'own' or 'torch'")
+        need(is_integer(self.warmup) and self.warmup >= 0, "warmup", "an integer, not negative")
         need(is_integer(self.seed) and 0 <= self.seed < 2**31, "seed", "an integer from 0 to 2**31 - 1")
         for name in ("frozen", "stop"):
             value = getattr(self, name)
             need(is_integer(value) and 0 <= value <= self.steps, name, f"an integer from 0 to steps, {self.steps}")
-        for name in ("lr", "encoder_rate", "scale_step"):
+        for name in ("lr", "encoder_rate", "scale_step", "clip"):
             value = getattr(self, name)
             need(is_number(value) and 0 <= value < math.inf, name, "finite and not negative")
         need(is_number(self.beta2) and 0 < self.beta2 < 1, "beta2", "between 0 and 1")
@@ -86,7 +96,7 @@ class Settings:
             return self.lr * 0.5 ** (5 * step // self.steps)
         if self.schedule == "constant":
             return self.lr
-        warm = min(1.0, (step + 1) / 100)
+        warm = min(1.0, (step + 1) / max(1, self.warmup))
         return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
 
@@ -150,7 +160,10 @@ def by_recipe(model: str, changes: Mapping[str, object] | None = None, like: str
             f"{like or model} has no recipe in {paths.shown(paths.RECIPES)}: say whose to take, like (--like) one of "
             f"{', '.join(near)}, or give the steps"
         )
-    return made(model, recipe(model, like) | changes, changes, like)
+    said = recipe(model, like)
+    if changes.get("seed") and "init" not in changes and said.get("init") in names():
+        said["init"] = with_seed(said["init"], changes["seed"])  # another training from the first step on
+    return made(model, said | changes, changes, like)
 
 
 def made(model: str, said: Mapping[str, object], given: Iterable[str], like: str = "") -> Settings:
@@ -193,3 +206,31 @@ def described(settings: Settings, given: Iterable[str] = (), like: str = "") -> 
         if whose != "the default":
             lines.setdefault(whose, []).append(f"{name} {values[name]}")
     return [f"{settings.model}, {whose}: {', '.join(said)}" for whose, said in lines.items()]
+
+
+def searched(model: str) -> Path:
+    """The table of the search for a model's settings, `srlib.training.search`."""
+    return paths.RUNS / "search" / model / "trials.csv"
+
+
+def chosen(model: str) -> dict[str, object]:
+    """The settings that the search for a model chose; none without a search."""
+    if not (path := searched(model)).is_file():
+        return {}
+    table = pd.read_csv(path)
+    if len(table) < int(table["of"].iloc[0]):  # interrupted
+        return {}
+    best = table[table["chosen"]].iloc[0]
+    return {name: type(DEFAULTS[name])(best[name]) for name in SEARCHED}
+
+
+SEARCHED = ("lr", "warmup", "clip", "initial")  # what a search varies
+
+
+def search_said(settings: Settings) -> str:
+    """What a header says of the search behind a run's settings."""
+    found = chosen(settings.model)
+    if not found or any(getattr(settings, name) != value for name, value in found.items()):
+        return "none"
+    table = pd.read_csv(searched(settings.model))
+    return f"{len(table)} trials of {int(table['steps'].iloc[0])} steps, judged on the validation photographs"

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from srlib.models.base import SRModel
-from srlib.models.catalogue import ModelName, build, names
+from srlib.models.catalogue import ModelName, build, names, with_seed, without_seed
 from srlib.util import paths
 from srlib.util.atomic import sha256
 from srlib.util.devices import choose_device
@@ -43,8 +43,8 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
     else:
         path = locate(wanted)
         model = read(path)
-        if wanted in names():
-            if not names_one_model(wanted, model):
+        if (plain := without_seed(wanted)[0]) in names():
+            if not names_one_model(plain, model):
                 raise ValueError(f"{path} holds weights of {model.architecture}, not of {wanted}")
             model.name = wanted
         elif wanted in registry.released():
@@ -67,7 +67,7 @@ def load_present(
         try:
             model = load(name, device=device)
         except FileNotFoundError as error:
-            absent[name] = how_to_get(name) if name in names() else str(error)
+            absent[name] = how_to_get(name) if without_seed(name)[0] in names() else str(error)
             continue
         if model.name in models:
             raise ValueError(
@@ -100,13 +100,25 @@ def find(name: str) -> Path | None:
     candidates = [
         folder / f"{called}{suffix}" for folder in paths.weight_folders() for called in known for suffix in SUFFIXES
     ]
-    candidates += [paths.RUNS / called / f"{called}.safetensors" for called in known]
+    candidates += [paths.RUNS / called / f"{without_seed(called)[0]}.safetensors" for called in known]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def trainings(name: str) -> list[str]:
+    """The names under which a model's weights are at hand, by seed: 'compact-diif', 'compact-diif-seed1', ... All but the first
+    may be missing; for a file, or a name with a seed, only itself."""
+    if name not in names() or name == "bicubic":
+        return [name]
+    known = (name, *ModelName.of(name).aliases)
+    folders = [*paths.weight_folders(), paths.RUNS]
+    found = {without_seed(p.stem) for f in folders for called in known for p in f.glob(f"{called}-seed*")}
+    seeds = sorted({seed for plain, seed in found if seed and plain in known})
+    return [name, *(with_seed(name, seed) for seed in seeds if find(with_seed(name, seed)))]
 
 
 def locate(wanted: str) -> Path:
     """The weight file that a name or a path means. FileNotFoundError says where it was looked for; ValueError: no such name."""
-    if wanted in names():
+    if without_seed(wanted)[0] in names():
         if found := find(wanted):
             return found
         have = ", ".join(name for name in names() if find(name)) or "no model"
@@ -136,11 +148,13 @@ def how_to_get(name: str) -> str:
 
 def advice(name: str) -> str:
     """What to do for the weights of a model, or for a published file, that is not at hand."""
+    plain, seed = without_seed(name)
+    train = f"train it: srlib train {plain}{f' --seed {seed}' if seed else ''}."
     known = [registry.released()[one] for one in (name, *ModelName.of(name).aliases) if one in registry.released()]
     if not known:
-        return f"No author has published any. Train it: srlib train {name}."
+        return f"No author has published any. {train[0].upper()}{train[1:]}"
     fetch = f"Fetch the file that {known[0].by} published: srlib weights {known[0].name}"
-    return f"{fetch}; or train it: srlib train {name}." if name in names() else f"{fetch}."
+    return f"{fetch}; or {train}" if plain in names() else f"{fetch}."
 
 
 def read(path: Path) -> SRModel:

@@ -24,6 +24,10 @@ from srlib.models.catalogue import build
 from srlib.util.atomic import whole
 
 FORMAT = "srlib-1"
+MANY_DEAD = 0.1  # the share of a layer's units that are dead, above which weights say so where they are listed
+UNRECORDED = "not recorded"
+# What a header says of how its weights were made; of older ones what is not known is not made up.
+TOLD = ("arithmetic", "threads", "cpu", "device", "torch", "search", "seed", "warmup", "clip", "initial")
 # Entries that are JSON; "normalisation" is config's name in older files.
 JSON = ("config", "normalisation", "sizes", "training", "data", "metrics")
 
@@ -82,6 +86,35 @@ def digest_of_entries(entries: Mapping[str, str]) -> str:
     """Of a header's entries but for `entries` itself, by name."""
     said = sorted((name, value) for name, value in entries.items() if name != "entries")
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+
+
+def many_dead(units: Mapping[str, str]) -> str:
+    """The words for weights with many dead units in a layer; "" for others. units: by layer, '3 of 64'."""
+    parts = {layer: [int(n) for n in text.split(" of ")] for layer, text in units.items()}
+    bad = [f"{dead} of {of} units of {layer}" for layer, (dead, of) in parts.items() if dead > MANY_DEAD * of]
+    return f"dead: {', '.join(bad)}" if bad else ""
+
+
+def renew(path: str | os.PathLike, *, training: Mapping[str, object], metrics: Mapping[str, object]) -> bool:
+    """Add to the header of one of our files what is known by now; returns whether it was changed. The tensors stay as
+    they are, bit for bit. What the header says already is kept; what it does not say of `TOLD`, and `training` does
+    not, is "not recorded".
+    """
+    path = Path(path)
+    before = header(path)
+    told = dict.fromkeys(TOLD, UNRECORDED) | dict(training) | before.get("training", {})
+    measured = before.get("metrics", {}) | dict(metrics)
+    if told == before.get("training") and measured == before.get("metrics"):
+        return False
+    with safe_open(path, framework="pt") as file:
+        entries = dict(file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    entries |= {"training": json.dumps(told), "metrics": json.dumps(measured)}
+    if "tensors" not in entries:
+        entries["tensors"] = digest({name: tensor.float() for name, tensor in tensors.items()})
+    with whole(path) as temporary:
+        save_file(tensors, temporary, entries | {"entries": digest_of_entries(entries)})
+    return True
 
 
 def header(path: str | os.PathLike) -> dict:

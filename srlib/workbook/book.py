@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from tqdm.auto import tqdm
 from srlib import data, evaluate, weights
 from srlib.imaging import render
 from srlib.models.base import SRModel
-from srlib.models.catalogue import DECODERS, ModelName
+from srlib.models.catalogue import DECODERS, ModelName, without_seed
 from srlib.util import atomic, devices, paths, provenance
 from srlib.workbook import claims, figures, plan, published, store, tables
 from srlib.workbook.measure import (
@@ -32,10 +33,13 @@ from srlib.workbook.measure import (
     ProvidedLR,
     Quality,
     Request,
+    Seams,
     Time,
 )
 
+ROWS = "SRLIB_ROWS"  # the environment variable that names a results folder whose rows are read in place of measurements
 COUNTS = ["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"]
+SCORES = ["model", "seed", *evaluate.COLUMNS[1:]]
 TIMES = ["model", "scale", "rows", "columns", "path", "seconds", "spread", "macs_per_second"]
 
 
@@ -52,6 +56,7 @@ class Book:
         self.lab = Lab(devices.choose_device(device))
         self.folder = Path(out) if out else paths.RESULTS / "interactive" / running(notebook)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.earlier = Path(os.environ[ROWS]) / notebook if os.environ.get(ROWS) else None
         self.models, self.absent = weights.load_present(self.plan.models, device=self.lab.device)
         self.lab.loaded |= dict(
             zip((name for name in self.plan.models if name not in self.absent), self.models, strict=True)
@@ -97,7 +102,17 @@ class Book:
         wanted = {decoder, *ModelName("", decoder).aliases}
         return next((name for name in scores["model"].unique() if ModelName.of(name).decoder in wanted), "")
 
-    # What it asks for: measured before, or measured now.
+    # What it asks for: measured before, or measured now; or the rows of an earlier run, where the page is only judged again.
+
+    def recorded(self, name: str) -> pd.DataFrame | None:
+        """A table of the run whose rows are read in place of measurements; None where things are measured."""
+        if self.earlier is None:
+            return None
+        if not (path := self.earlier / f"{name}.csv").is_file():
+            raise FileNotFoundError(
+                f"{paths.shown(path)} is missing: this page cannot be judged again without its rows"
+            )
+        return pd.read_csv(path)
 
     @cached_property
     def requests(self) -> list[Request]:
@@ -119,23 +134,33 @@ class Book:
         ]
 
     def scores(self, protocol: str = "") -> pd.DataFrame:
-        """One row per model, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all."""
+        """One row per model, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all. Where a model
+        has several trainings, a column `seed` tells them apart."""
+        if (rows := self.recorded("images") if self.earlier else None) is not None:
+            rows = rows[rows["protocol"].isin([protocol] if protocol else rows["protocol"])]
+            return rows.astype({"image": str})
         parts = []
         for request, kept in self.ask(Quality):
             if protocol in ("", request.protocol) and kept.rows:
-                said = {"model": self.model(request.model).name, "dataset": request.dataset, "scale": request.scale}
+                plain, seed = without_seed(self.model(request.model).name)
+                said = {"model": plain, "seed": seed, "dataset": request.dataset, "scale": request.scale}
                 parts.append(pd.DataFrame(kept.rows).assign(**said, protocol=request.protocol))
-        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-        return rows.reindex(columns=evaluate.COLUMNS).astype(
-            dict.fromkeys(("psnr", "ssim", "lr_psnr", "seconds"), float)
-        )
+        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=SCORES)
+        columns = SCORES if rows["seed"].any() else evaluate.COLUMNS
+        return rows.reindex(columns=columns).astype(dict.fromkeys(("psnr", "ssim", "lr_psnr", "seconds"), float))
 
     def counts(self) -> pd.DataFrame:
         """Parameters and MACs: model, scale, parameters, decoder_parameters, macs (literal), macs_fast."""
+        if (rows := self.recorded("counts")) is not None:
+            return rows.assign(**{name: rows.get(name, math.nan) for name in COUNTS})[COUNTS]
         return pd.DataFrame(self.named(Count), columns=COUNTS)
 
     def times(self) -> pd.DataFrame:
         """Seconds: model, scale, rows, columns, path, seconds (median), spread, macs_per_second, device."""
+        if (rows := self.recorded("times")) is not None:
+            device = json.loads((self.earlier / "run.json").read_text())["device"]
+            scale = [exact(*row) for row in rows[["scale", "rows"]].itertuples(index=False)]
+            return rows.assign(scale=scale, device=rows.get("device", device))
         return pd.DataFrame(self.named(Time), columns=[*TIMES, "device"])
 
     def matrix_rate(self) -> float:
@@ -144,15 +169,34 @@ class Book:
 
     def memory(self) -> pd.DataFrame:
         """Memory: model, rows, columns, peak_MiB."""
+        if (rows := self.recorded("memory")) is not None:
+            return rows
         return pd.DataFrame(self.named(Memory), columns=["model", "rows", "columns", "peak_MiB"])
 
     def enlarged(self) -> list[tuple[Enlarged, store.Kept]]:
-        """Photographs shrunk and enlarged again: the request, and its picture."""
-        return self.ask(Enlarged)
+        """Photographs shrunk and enlarged again: the request, and its picture; none where a page is judged again."""
+        return self.ask(Enlarged) if self.earlier is None else []
 
     def drawn(self) -> list[tuple[Drawn, store.Kept]]:
-        """Results for parts of photographs: the request, its rows and its pictures in a row."""
-        return self.ask(Drawn)
+        """Results for parts of photographs: the request, its rows and its pictures in a row; none where a page is
+        judged again."""
+        return self.ask(Drawn) if self.earlier is None else []
+
+    def seams(self) -> pd.DataFrame:
+        """Seams: model, seed, dataset, image, scale, seam; the originals' as a model of their own."""
+        if (rows := self.recorded("seams_by_image")) is not None:
+            return rows.astype({"image": str})
+        parts = []
+        for request, kept in self.ask(Seams):
+            plain, seed = without_seed(self.model(request.model).name)
+            told = {"dataset": request.dataset, "scale": request.scale}
+            some = pd.DataFrame(kept.rows)
+            parts.append(some.drop(columns="original").assign(model=plain, seed=seed, **told))
+            of_original = some.drop(columns="seam").rename(columns={"original": "seam"})
+            parts.append(of_original.assign(model="original", seed=0, **told))
+        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        rows = rows.reindex(columns=["model", "seed", "dataset", "image", "scale", "seam"])
+        return rows.drop_duplicates(["model", "seed", "dataset", "image", "scale"])
 
     def degraded(self) -> pd.DataFrame:
         """Scores beyond bicubic: model, dataset, image, scale, degradation, psnr, ssim."""
@@ -211,6 +255,12 @@ class Book:
         rows = [row for line in lines for row in ([line] if isinstance(line, dict) else line)]
         frame = self.table("checks", pd.DataFrame(rows, columns=claims.COLUMNS))
         kept = self.lab.used.values()
+        if self.earlier is not None:  # what was measured, and where, is as that run said
+            origin = json.loads((self.earlier / "run.json").read_text())
+            origin["judged again"] = {"date": provenance.now(), "commit": provenance.commit(), "files": self.made}
+            origin["files"] = list(dict.fromkeys([*origin["files"], *self.made]))
+            atomic.write_json(self.folder / "run.json", origin)
+            return tables.show(frame)
         origin = {
             "notebook": self.notebook,
             "profile": self.plan.profile,
@@ -229,6 +279,11 @@ class Book:
         }
         atomic.write_json(self.folder / "run.json", origin)
         return tables.show(frame)
+
+
+def exact(scale: float, rows: int) -> float:
+    """A scale as it was before a CSV rounded it to six digits: of `rows` rows made from whole ones."""
+    return rows / round(rows / scale)
 
 
 def running(notebook: str) -> str:

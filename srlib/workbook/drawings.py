@@ -25,6 +25,8 @@ def table(book: Book, *by: str) -> pd.DataFrame:
     by: what the page tells its results apart by, beside image and seed. ValueError if they differ in something else as well,
     which a mean would hide.
     """
+    if (rows := book.recorded("images")) is not None:
+        return rows.assign(seed=0, **({} if "scale" in rows else {"scale": scales(book)[0]}))
     rows = []
     for request, kept in ((request, kept) for request, kept in book.drawn() if not request.frames):
         told = {"model": book.model(request.model).name, "scale": request.scale, "sampler": request.sampler}
@@ -55,6 +57,8 @@ def by_sampler(book: Book) -> pd.DataFrame:
 
 def by_factor(book: Book) -> pd.DataFrame:
     """Means over images and seeds for each model and p that it was told. own: whether p belongs to the scale."""
+    if (rows := book.recorded("results")) is not None:
+        return rows.assign(own=rows["p"] == 1.0)
     draws = table(book, "model", "factor")
     groups = draws.assign(own=draws["factor"].isna()).groupby(["model", "p"])
     means = groups[["psnr", "consistency", "detail", "diversity"]].mean()

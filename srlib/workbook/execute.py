@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import datetime
 import json
+import os
+import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +17,7 @@ import pandas as pd
 from srlib.util import atomic, paths
 from srlib.util.errors import unknown
 from srlib.workbook import plan, store
+from srlib.workbook.book import ROWS
 from srlib.workbook.claims import VERDICTS
 from srlib.workbook.measure import CODE
 
@@ -99,6 +104,54 @@ def execute(notebook: str, out: str | Path = "", parameters: dict | None = None,
     content["seconds"] = round(time.monotonic() - started, 1)
     atomic.write_json(origin, content)
     return content
+
+
+# Notebooks whose tables, figures and verdicts follow from rows that lie in their results folder; the page of claims comes last.
+JUDGED = (
+    "diif/table1", "diif/table2", "diif/table3", "diif/table4", "diif/figure7", "diinn/tables", "diinn/table4", "diinn/table5",
+    "idm/scales", "idm/x16", "idm/scaling_factor", "claims",
+)  # fmt: skip
+
+
+def judge(folder: str | Path, names: Sequence[str] = ()) -> list[str]:
+    """Judge again what lies in a results folder: its tables, figures and verdicts, from the rows that were measured
+    then, without running a model. The profile is the one that the folder's run.json names. Returns the notebooks that
+    were judged.
+
+    ValueError for a notebook whose rows are not kept, FileNotFoundError where they are missing.
+    """
+    import papermill
+
+    folder = Path(folder).resolve()
+    for name in names:
+        if name not in JUDGED:
+            raise unknown("notebook that can be judged from its rows", name, JUDGED)
+    done = []
+    for name in names or JUDGED:
+        place = folder / name
+        if not (place / "run.json").is_file():
+            continue
+        profile = folder.name if folder.name in plan.profiles() else "quick"
+        values = checked(name, {"profile": profile} | ({"results": str(folder)} if name == "claims" else {}))
+        values |= {"out": str(place)}
+        with tempfile.TemporaryDirectory() as page, environment(ROWS, str(folder)):
+            papermill.execute_notebook(
+                str(locate(name)), f"{page}/page.ipynb", values, kernel_name="python3", progress_bar=False,
+                extra_arguments=["--IPKernelApp.log_level=50"],
+            )  # fmt: skip
+        done.append(name)
+    return done
+
+
+@contextlib.contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """An environment variable, and afterwards as before."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name) if before is None else os.environ.update({name: before})
 
 
 def summary(folder: str | Path, names: list[str] | None = None) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srlib.cost import growth
 from srlib.models.catalogue import BICUBIC, DIFFUSION, ModelName, labels
+from srlib.workbook import statistics
 
 
 def style() -> None:
@@ -194,24 +195,29 @@ def seams(profiles: pd.DataFrame) -> Figure:
     return figure
 
 
-def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
-    """Mean PSNR gain over bicubic against scale, a panel per data set."""
-    sets, names = list(scores["dataset"].unique()), labels(list(scores["model"].unique()))
+def psnr_by_scale(gains: pd.DataFrame) -> Figure:
+    """Mean PSNR gain over bicubic against scale, a panel per data set, with 95 % intervals as bands. gains: from
+    `statistics.by_cell`, less bicubic's."""
+    benchmarks = gains[gains["dataset"] != "embedded"]  # scikit-image's own pictures only where there is nothing else
+    gains = benchmarks if len(benchmarks) else gains
+    sets, names = list(gains["dataset"].unique()), labels(list(gains["model"].unique()))
     columns = 2 if len(sets) == 4 else min(3, len(sets))
     lines = math.ceil(len(sets) / columns)
     figure, axes = plt.subplots(
         lines, columns, figsize=(1 + 3.2 * columns, 0.6 + 3.3 * lines), squeeze=False, sharey=True
     )
     for axis, name in zip(axes.flat, sets, strict=False):
-        rows = scores[scores["dataset"] == name]
-        base = rows[rows["model"] == baseline].set_index("scale")["psnr"]
+        rows = gains[gains["dataset"] == name]
         for model, some in rows.sort_values("scale", kind="stable").groupby("model", sort=False):
-            if model != baseline:
-                gain = some["psnr"].to_numpy() - base.reindex(some["scale"]).to_numpy()
-                axis.plot(some["scale"], gain, line(model), marker="o", color=colour(model), label=names[model])
+            axis.plot(some["scale"], some["value"], line(model), marker="o", color=colour(model), label=names[model])
+            axis.fill_between(some["scale"], some["low"], some["high"], color=colour(model), alpha=0.08, linewidth=0)
         axis.axhline(0, color=BICUBIC.colour, label="Bicubic")
         scale_axis(axis, sorted(rows["scale"].unique()))
         axis.set_title(f"{name} ({int(rows['images'].max())} images)")
+    low, high = min(0.0, gains["value"].min()), gains["value"].max()
+    axes.flat[0].set_ylim(
+        low - 0.1 * (high - low), high + 0.2 * (high - low)
+    )  # of the means: bands of few images are wider
     for axis in axes.flat[len(sets) :]:
         axis.set_axis_off()
     for left in axes[:, 0]:
@@ -225,40 +231,156 @@ def psnr_by_scale(scores: pd.DataFrame, baseline: str = "bicubic") -> Figure:
         fontsize="small",
         loc="outside lower center",
         ncols=min(2 * columns, len(handles)),
+        title="bands: 95 % intervals of the gain",
+        title_fontsize="small",
     )
     return figure
 
 
-def gaps_to(scores: pd.DataFrame, reference: str) -> Figure:
-    """PSNR of each model less the reference model's, mean over data sets, a cell per scale; a scale at which only some sets
-    were measured names them.
-
-    scores: model, dataset, scale, psnr."""
-    table = scores.pivot_table("psnr", "model", ["dataset", "scale"], sort=False)
-    sets, names = table.columns.unique("dataset"), labels(list(table.index))
-    gap = (table - table.loc[reference]).drop(index=reference).T.groupby(level="scale").mean().T
-    some = {scale: [d for d in sets if (d, scale) in table] for scale in gap}
-    gap = gap.rename(
-        index=names,
-        columns={s: f"×{s:g}" + ("" if len(of) == len(sets) else f"\n{', '.join(of)}") for s, of in some.items()},
-    )
-    figure, axis = plt.subplots(figsize=(max(4.6, 2.2 + 0.8 * gap.shape[1]), 1.5 + 0.42 * len(gap)))
-    reach = max(0.05, float(gap.abs().max().max()))
-    sns.heatmap(
-        gap,
-        ax=axis,
-        annot=True,
-        fmt="+.2f",
-        cmap="RdBu",
-        center=0,
-        vmin=-reach,
-        vmax=reach,
-        cbar_kws={"label": "dB"},
-        linewidths=1,
-    )
-    axis.set(xlabel="", ylabel="", title=f"PSNR less {names[reference]}'s, dB,\nmean over {', '.join(sets)}")
-    axis.tick_params(axis="y", labelrotation=0)
+def gaps_to(gaps: pd.DataFrame, reference: str) -> Figure:
+    """PSNR of each model less the reference model's, mean over data sets, with 95 % intervals, a group of marks per
+    scale; a scale at which only some sets were measured names them. gaps: from `statistics.by_scale`: model, scale,
+    value, low, high, sets."""
+    models, scales = list(gaps["model"].unique()), sorted(gaps["scale"].unique())
+    names, every = labels([*models, reference]), max((len(sets) for sets in gaps["sets"]), default=0)
+    figure, axis = plt.subplots(figsize=(2.0 + 1.25 * len(scales), 4.2))
+    for i, model in enumerate(models):
+        some = gaps[gaps["model"] == model].set_index("scale").reindex(scales)
+        place = np.arange(len(scales)) + (i - (len(models) - 1) / 2) * 0.8 / max(1, len(models))
+        ends = [some["value"] - some["low"], some["high"] - some["value"]]
+        axis.errorbar(
+            place, some["value"], ends, fmt="o", markersize=5, capsize=2, color=colour(model), label=names[model]
+        )
+    axis.axhline(0, color=colour(reference), label=names[reference])
+    ticks = []
+    for scale in scales:
+        sets = gaps.loc[gaps["scale"] == scale, "sets"].iloc[0]
+        ticks.append(f"×{scale:g}" + ("" if len(sets) == every else "\n" + ", ".join(sets)))
+    axis.set_xticks(range(len(scales)), ticks)
+    axis.grid(axis="x", visible=False)
+    largest = max(gaps["sets"], key=len, default=())
+    axis.set(ylabel="dB", title=f"PSNR less {names[reference]}'s, mean over {', '.join(largest)}, 95 % intervals")
+    figure.legend(fontsize="small", loc="outside lower center", ncols=min(4, len(models) + 1))
     return figure
+
+
+def seam_means(means: pd.DataFrame) -> Figure:
+    """Mean seam of every model over images with 95 % intervals. means: model, seam, low, high, images."""
+    means = means.sort_values("seam", ascending=False, ignore_index=True)
+    names = labels([m for m in means["model"] if m != "original"]) | {"original": "original"}
+    figure, axis = plt.subplots(figsize=(7.2, 1.3 + 0.36 * len(means)))
+    for row in means.itertuples():
+        dark = "#000000" if row.model == "original" else colour(row.model)
+        axis.errorbar(
+            row.seam, row.Index, xerr=[[row.seam - row.low], [row.high - row.seam]], fmt="o", capsize=3, color=dark
+        )
+    axis.axvline(1, color="#999", linestyle=":")
+    axis.set_yticks(range(len(means)), [names[m] for m in means["model"]])
+    axis.set(
+        xlabel=f"step into a cell / steps beside it (1: no seam), mean of {int(means['images'].max())} images, 95 % intervals"
+    )
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+LOOKS = {  # verdict -> marker, colour
+    "confirmed": ("o", "#00704f"), "contradicted": ("X", "#b00020"), "inconclusive": ("s", "#b8860b"),
+    "not comparable": ("D", "#888888"), "not measured": ("|", "#bbbbbb"),
+}  # fmt: skip
+KINDS = {  # of claims, by what they are measured in: title, kind of axis
+    "dB": ("difference in dB", "symlog"), "ssim": ("difference of SSIM", "linear"), "ratio": ("times", "log"),
+    "count": ("share of the cells or pairs that come out", "linear"), "other": ("share, seam or sharpness", "linear"),
+}  # fmt: skip
+
+
+def kind_of(claim: object) -> str:
+    """Under which heading of `all_claims` a line belongs."""
+    if claim.unit == "dB":
+        return "dB"
+    if claim.unit in ("times", "×"):
+        return "ratio"
+    if claim.unit in ("cells", "pairs", "images"):
+        return "count"
+    return "ssim" if ", ssim" in claim.claim else "other"
+
+
+def all_claims(claims: pd.DataFrame) -> Figure:
+    """Every claim on one page: its measured value with the 95 % interval, the paper's own value, and the verdict by colour and
+    shape; under a heading for each thing that is measured. A claim in scale and out of scale has one row, the former above the
+    latter. claims: the table of the claims page."""
+    rows = claims.assign(
+        kind=[kind_of(row) for row in claims.itertuples()], label=[short(row) for row in claims.itertuples()]
+    )
+    kinds = [kind for kind in KINDS if (rows["kind"] == kind).any()]
+    counts = [rows.loc[rows["kind"] == kind, "label"].nunique() for kind in kinds]
+    figure, axes = plt.subplots(
+        len(kinds), 1, figsize=(8.4, 1.1 + 0.175 * sum(counts) + 0.5 * len(kinds)), squeeze=False,
+        height_ratios=[n + 1.0 for n in counts],
+    )  # fmt: skip
+    for axis, kind in zip(axes[:, 0], kinds, strict=True):
+        title, scale = KINDS[kind]
+        some = rows[rows["kind"] == kind]
+        names = list(dict.fromkeys(some["label"]))
+        for y, name in enumerate(names):
+            group = some[some["label"] == name]
+            for i, row in enumerate(group.itertuples()):
+                draw_claim(axis, row, y + (i - (len(group) - 1) / 2) * 0.8 / max(2, len(group)), kind)
+        axis.set_yticks(range(len(names)), names, fontsize=6.8)
+        axis.set_ylim(len(names) - 0.4, -0.6)
+        if scale == "symlog":
+            axis.set_xscale("symlog", linthresh=0.1, linscale=1.2)
+            ticks = [-3, -1, -0.3, -0.1, -0.05, 0, 0.05, 0.1, 0.3, 1, 3]
+            axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        elif scale == "log":
+            axis.set_xscale("log")
+            axis.set_xlim(0.2, 30)
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.axvline(1 if kind in ("ratio", "count") else 0, color="#444", linewidth=0.8)
+        axis.tick_params(axis="x", labelsize=7, pad=0)
+        axis.grid(axis="y", linewidth=0.4)
+        axis.set_title(title, fontsize=8, loc="left", pad=3)
+    handles = [plt.Line2D([], [], marker=m, color=c, linestyle="", label=v) for v, (m, c) in LOOKS.items()]
+    paper = {"marker": "d", "color": "#222", "markerfacecolor": "none", "linestyle": ""}
+    handles.append(plt.Line2D([], [], label="the paper's own value", **paper))
+    title = "lines: 95 % intervals; two marks in a row: in scale (×1 to ×4) above, out of scale below"
+    figure.legend(handles=handles, fontsize=7.5, loc="outside upper center", ncols=3, title=title, title_fontsize=7.5)
+    return figure
+
+
+def draw_claim(axis: plt.Axes, row: object, y: float, kind: str) -> None:
+    """One line of `all_claims`; counts as a share of all."""
+    (marker, dark), of = LOOKS[row.verdict], row.least if kind == "count" and row.least > 0 else 1.0
+    if pd.isna(row.measured):
+        axis.plot(0.005, y, marker, color=dark, markersize=7, transform=axis.get_yaxis_transform())
+    else:
+        axis.plot([row.low / of, row.high / of], [y, y], color=dark, linewidth=1.4, solid_capstyle="butt")
+        axis.plot(row.measured / of, y, marker, color=dark, markersize=4)
+    if pd.notna(row.published):
+        axis.plot(row.published / of, y, "d", color="#222", markerfacecolor="none", markersize=4, markeredgewidth=0.8)
+
+
+def short(row: object) -> str:
+    """A claim in few words: its paper and table, who above whom, where."""
+    words = row.claim.split(":")[0]
+    for long, brief in (
+        ("compact-", ""), (", in scale", ""), (", out of scale", ""), (", at larger scales", ", ×8"), ("running time", "time"),
+        ("position and content ", ""), (" at its lower cost", ""),
+        ("is closer to the original's sharpness than", "sharper than"),
+        ("makes the image more continuous", "smaller seams"), ("; known exceptions aside", ""), (" whatever the scale", ""),
+        ("its PSNR over bicubic's falls by", "falls"), ("as on the paper's GPU", "the paper's GPU"),
+        (", literal path", ", literal"),
+        (", fast path", ", fast"), ("cells that come out to the printed digits", "costs to the printed digits"),
+        ("at every scale beyond ×4", "beyond ×4"), ("the larger the scale, the more of", "larger scale, more of"),
+        ("difference of the exponents of its MACs", "exponents"), ("cost grows more slowly than", "MACs grow more slowly than"),
+    ):  # fmt: skip
+        words = words.replace(long, brief)
+    for name in ("ssim", "lr_psnr"):
+        words += f", {name.upper().replace('_', '-')}" if f", {name}" in row.claim and kind_of(row) == "dB" else ""
+    place = row.place.split(", ")[-1].replace("printed numbers", "Table 2").replace("Section 1", "Figure 1")
+    place = row.place.split(", ")[0] if "printed" in row.place else place
+    return f"{row.paper} {place}: {words if len(words) <= 62 else words[:60] + ' …'}"
 
 
 def ablation_macs(table: pd.DataFrame) -> Figure:
@@ -304,14 +426,30 @@ def training_curves(logs: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def measures_by_scale(means: pd.DataFrame, quantities: dict[str, str], logarithmic: tuple[str, ...] = ()) -> Figure:
-    """One panel per quantity (column -> axis label) against scale, a line per model. means: model, scale and the columns."""
+def measures_by_scale(rows: pd.DataFrame, quantities: dict[str, str], logarithmic: tuple[str, ...] = ()) -> Figure:
+    """One panel per quantity (column -> axis label) against scale, a line per model: means over images with 95 %
+    intervals. rows: image, model, scale and the columns."""
     figure, axes = plt.subplots(1, len(quantities), figsize=(3.3 * len(quantities), 3.8), squeeze=False)
-    names = labels(list(means["model"].unique()))
+    names, scales = labels(list(rows["model"].unique())), sorted(rows["scale"].unique())
     for axis, (column, text) in zip(axes[0], quantities.items(), strict=True):
-        for model, some in means.groupby("model", sort=False):
-            axis.plot(some["scale"], some[column], line(model), marker="o", color=colour(model), label=names[model])
-        scale_axis(axis, sorted(means["scale"].unique()))
+        for i, (model, some) in enumerate(rows.groupby("model", sort=False)):
+            of = [statistics.of_values(some.loc[some["scale"] == scale, column]) for scale in scales]
+            value = np.array([one.value for one in of])
+            ends = np.array([[one.value - one.low for one in of], [one.high - one.value for one in of]])
+            ends = np.minimum(ends, [0.9 * np.abs(value), np.full(len(of), np.inf)]) if column in logarithmic else ends
+            aside = np.array(scales) * 1.012 ** (i - len(names) / 2)  # or the bars would lie upon each other
+            axis.errorbar(
+                aside,
+                value,
+                ends,
+                fmt=line(model) + "o",
+                markersize=4,
+                capsize=2,
+                elinewidth=0.8,
+                color=colour(model),
+                label=names[model],
+            )
+        scale_axis(axis, scales)
         axis.set_ylabel(text)
         if column in logarithmic:
             axis.set_yscale("log")
@@ -319,7 +457,16 @@ def measures_by_scale(means: pd.DataFrame, quantities: dict[str, str], logarithm
             axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.yaxis.set_minor_formatter(NullFormatter())
     handles, texts = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, texts, fontsize="small", loc="outside lower center", ncols=len(texts))
+    title = f"means of {rows['image'].nunique()} images, 95 % intervals"
+    figure.legend(
+        handles,
+        texts,
+        fontsize="small",
+        loc="outside lower center",
+        ncols=len(texts),
+        title=title,
+        title_fontsize="small",
+    )
     return figure
 
 

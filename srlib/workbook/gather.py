@@ -9,7 +9,9 @@ import pandas as pd
 from srlib.util import paths
 from srlib.workbook import book as books
 from srlib.workbook.book import Book
-from srlib.workbook.claims import VERDICTS
+from srlib.workbook.claims import COLUMNS, VERDICTS
+
+NUMBERS = ["published", "measured", "low", "high", "least", "most"]
 
 
 def folder(book: Book, results: str) -> Path:
@@ -20,13 +22,14 @@ def folder(book: Book, results: str) -> Path:
 
 def claims(folder: Path) -> pd.DataFrame:
     """All lines that state a paper's claim, with the notebook that each is from."""
-    parts = [pd.DataFrame(columns=["paper", "claim", "verdict", "notebook"])]
+    parts = [pd.DataFrame(columns=[*COLUMNS, "notebook"])]
     for name, place in books.results(folder).items():
         lines = pd.read_csv(place / "checks.csv", keep_default_na=False)
-        if name != "claims" and "paper" in lines:
+        if name != "claims" and "place" in lines:  # a run from before claims had a place is not gathered
             parts.append(lines[lines["paper"] != ""].assign(notebook=name))
     found = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-    return found.sort_values(["paper", "notebook"], kind="stable")
+    numbers = {name: pd.to_numeric(found[name]) for name in NUMBERS}
+    return found.assign(**numbers).sort_values(["paper", "notebook"], kind="stable", ignore_index=True)
 
 
 def verdicts(claims: pd.DataFrame) -> pd.DataFrame:
@@ -37,6 +40,9 @@ def verdicts(claims: pd.DataFrame) -> pd.DataFrame:
 
 def costs(book: Book) -> pd.DataFrame:
     """MACs and seconds of the models at hand: `Book.counts`, GMAC of both paths, seconds of the fast one."""
+    if (rows := book.recorded("points")) is not None:
+        rows = rows.drop(columns=["protocol", "psnr"]).drop_duplicates(ignore_index=True)
+        return rows.assign(**{"GMAC": rows["macs_fast"] / 1e9, "GMAC literal": rows["macs"] / 1e9})
     counts, times = book.counts(), book.times()
     counts = counts[counts["model"].isin([model.name for model in book.models])]
     counts = counts.assign(**{"GMAC": counts["macs_fast"] / 1e9, "GMAC literal": counts["macs"] / 1e9})

@@ -604,3 +604,37 @@ class ProvidedLR(Request):
                     made = resize.matlab(picture.read()[: int(low[0] * scale), : int(low[1] * scale)], low)
                     compared, differing = compared + 1, differing + int(not np.array_equal(made, given))
         return [{"dataset": self.dataset, "compared": compared, "differing": differing}], None
+
+
+@dataclass(frozen=True)
+class Seams(Request):
+    """Seams between LR cells in the images of a data set, enlarged by a model, a row an image (`evaluate.seams`)."""
+
+    model: str
+    dataset: str
+    protocol: str
+    scale: int
+    limit: int = 0
+    kind = "seams"
+
+    @property
+    def job(self) -> str:
+        return f"seams of {self.model} on {self.dataset}"
+
+    def about(self) -> dict:
+        return {"model": self.model, "what": f"seams, {self.dataset}, {self.protocol}", "scale": f"x{self.scale}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = lab.model(self.model)
+        return {
+            "protocol": self.protocol,
+            "scale": self.scale,
+            "images": content(self.dataset, self.limit, self.scale),
+            "arithmetic": arithmetic(model),
+            **of_model(model),
+            **lab.depends_on([evaluate.seams, files.read], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        rows = evaluate.seams(lab.model(self.model), self.dataset, self.scale, self.protocol, limit=self.limit or None)
+        return rows.to_dict("records"), None

@@ -12,7 +12,7 @@ from srlib import evaluate
 from srlib.imaging import files, metrics, render
 from srlib.models.catalogue import labels
 from srlib.models.geometry import TRAINED_SCALE
-from srlib.workbook import figures
+from srlib.workbook import figures, statistics
 from srlib.workbook.book import Book
 from srlib.workbook.measure import Enlarged, photograph
 from srlib.workbook.store import Kept
@@ -104,16 +104,14 @@ def step_profiles(one: Shown) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "axis", "place", "jump"])
 
 
-SEAM = "step into a cell / steps beside it"
-
-
-def seams(profiles: pd.DataFrame) -> pd.DataFrame:
-    """How much the step into a cell stands out from those beside it, mean of both axes: 1 is no seam."""
-    rows = []
-    for model, some in profiles.groupby("model", sort=False):
-        by_axis = [part.sort_values("place")["jump"].to_numpy() for _, part in some.groupby("axis", sort=False)]
-        rows.append((model, np.mean([jumps[0] / np.mean([jumps[1], jumps[-1]]) for jumps in by_axis])))
-    return pd.DataFrame(rows, columns=["model", SEAM])
+def seams(rows: pd.DataFrame) -> pd.DataFrame:
+    """The mean seam of every model over images, with its interval: model, seam, low, high, seeds, images. 1 is no seam.
+    rows: from `Book.seams`."""
+    lines = []
+    for model in rows["model"].unique():
+        of = statistics.measured(rows, [model], "seam")
+        lines.append((model, of.value, of.low, of.high, of.seeds, of.images))
+    return pd.DataFrame(lines, columns=["model", "seam", "low", "high", "seeds", "images"])
 
 
 def growing(book: Book) -> dict[str, dict[str, np.ndarray]]:

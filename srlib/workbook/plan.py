@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from srlib import data, evaluate
+from srlib import data, evaluate, weights
 from srlib.models.base import SRModel
 from srlib.util import paths
 from srlib.util.errors import unknown
@@ -31,6 +31,7 @@ from srlib.workbook.measure import (
     ProvidedLR,
     Quality,
     Request,
+    Seams,
     Time,
 )
 
@@ -59,6 +60,7 @@ BLOCKS = {
     "lr_files": {"datasets", "scales", "limit"},
     "degraded": {"datasets", "scales", "degradations", "models", "limit"},
     "photographs": {"pictures", "scales", "degradations", "models"},
+    "seams": {"protocol", "datasets", "scales", "models", "limit"},
 }
 
 
@@ -92,7 +94,8 @@ class Plan:
     @property
     def datasets(self) -> list[str]:
         """All data sets named, each once."""
-        blocks = self.blocks["scores"] + self.blocks["lr_files"] + self.blocks["degraded"]
+        kinds = "scores", "lr_files", "degraded", "seams"
+        blocks = [block for kind in kinds for block in self.blocks[kind]]
         return list(dict.fromkeys(name for block in blocks for name in block["datasets"]))
 
 
@@ -189,7 +192,8 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
     """The measurements of a plan, of models and data sets that are at hand."""
     at_hand, _ = data.split(of.datasets)
     for block in of.blocks["scores"]:
-        for given, model in present(of.named(block), lab).items():
+        every = [one for name in of.named(block) for one in weights.trainings(name)]
+        for given, model in present(every, lab).items():
             for dataset in (name for name in block["datasets"] if name in at_hand):
                 for scale in fitting(model, block):
                     yield Quality(given, dataset, block["protocol"], float(scale), block.get("limit", 0))
@@ -208,6 +212,13 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
     for block in of.blocks["lr_files"]:
         for dataset in (name for name in block["datasets"] if name in at_hand):
             yield ProvidedLR(dataset, pairs(block["scales"]), block.get("limit", 0))
+    for block in of.blocks["seams"]:
+        every = [one for name in of.named(block) for one in weights.trainings(name)]
+        for given, model in present(every, lab).items():
+            for dataset in (name for name in block["datasets"] if name in at_hand):
+                for scale in block["scales"]:
+                    if model.scales is None or scale in model.scales:
+                        yield Seams(given, dataset, block["protocol"], int(scale), block.get("limit", 0))
     yield from enlargements(of, lab)
     yield from drawings(of, lab)
     yield from beyond_bicubic(of, lab)

@@ -13,7 +13,9 @@ def show(frame: pd.DataFrame, digits: int | dict[str, int] = 2):
     formats |= {c: "{:g}" for c in numeric if c in ("scale", "images", "n")}
     look = {
         "confirmed": "color: #00704f",
-        "not confirmed": "color: #b00020; font-weight: bold",
+        "contradicted": "color: #b00020; font-weight: bold",
+        "inconclusive": "color: #8a6d00",
+        "not comparable": "color: #777",
         "not measured": "color: #777",
     }
     styled = frame.style.format(formats, na_rep="–").hide(axis="index")

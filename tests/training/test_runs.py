@@ -81,11 +81,11 @@ def test_a_finished_run_is_found_by_name(train):
 
 
 def test_settings_and_whose_they_are_come_first(train, said):
-    train("compact-liif-wo-cell", {"seed": 3, "init": ""}, like="compact-liif")
+    train("compact-liif-wo-cell", {"beta2": 0.9, "init": ""}, like="compact-liif")
     assert said[:2] == [
         "compact-liif-wo-cell, the recipe of rest: steps 2, data embedded, exclude (), batch 2, patch 12, pixels 200, "
         "frozen 1, precision float32",
-        "compact-liif-wo-cell, given: seed 3, init ",
+        "compact-liif-wo-cell, given: beta2 0.9, init ",
     ]
 
 
@@ -96,11 +96,11 @@ def test_a_model_without_a_recipe_is_not_trained_unasked(train):
 
 def test_a_run_goes_on_without_its_settings(train, said, interrupted):
     with pytest.raises(KeyboardInterrupt, match="stopped at step 1 of 2; the same command goes on"):
-        train("compact-liif", {"seed": 3, "init": ""})
+        train("compact-liif", {"beta2": 0.9, "init": ""})
     said.clear()
     (file,) = train("compact-liif")
     assert said[0].endswith("compact-liif, at step 1 of 2, with the settings that it was begun with")
-    assert header(file)["training"]["seed"] == 3
+    assert header(file)["training"]["beta2"] == 0.9
 
 
 def test_the_same_command_goes_on(train, interrupted):
@@ -113,32 +113,32 @@ def test_the_same_command_goes_on(train, interrupted):
 
 def test_some_of_a_runs_settings_are_enough_if_they_agree(train, interrupted):
     with pytest.raises(KeyboardInterrupt):
-        train("compact-liif", {"seed": 3, "init": ""})
-    with pytest.raises(ValueError, match=r"seed was 3 \(given\), now 4 \(given\)"):
-        train("compact-liif", {"seed": 4})
-    (file,) = train("compact-liif", {"seed": 3})
+        train("compact-liif", {"beta2": 0.9, "init": ""})
+    with pytest.raises(ValueError, match=r"beta2 was 0.9 \(given\), now 0.8 \(given\)"):
+        train("compact-liif", {"beta2": 0.8})
+    (file,) = train("compact-liif", {"beta2": 0.9})
     assert header(file)["training"]["init"] == ""
 
 
 def test_other_recipes_are_told_from_what_was_given(train, interrupted):
     with pytest.raises(KeyboardInterrupt):
-        train("compact-lte", {"seed": 3, "steps": 2, "data": "embedded", "exclude": [], "patch": 12})
-    with pytest.raises(ValueError, match=r"seed was 3 \(given\), now 5 \(the recipe of rest\)"):
+        train("compact-lte", {"batch": 3, "steps": 2, "data": "embedded", "exclude": [], "patch": 12})
+    with pytest.raises(ValueError, match=r"batch was 3 \(given\), now 2 \(the recipe of rest\)"):
         train("compact-lte", like="compact-liif")
 
 
 def test_a_run_can_be_forgotten(train):
-    (file,) = train("compact-liif", {"seed": 3, "init": ""})
+    (file,) = train("compact-liif", {"beta2": 0.9, "init": ""})
     train("compact-liif", {"init": ""}, restart=True)
-    assert header(file)["training"]["seed"] == 5
+    assert header(file)["training"]["beta2"] == 0.999
 
 
 def test_a_complete_run_is_exported_without_its_settings(tmp_path, train, said):
-    train("compact-liif", {"seed": 3, "init": ""})
+    train("compact-liif", {"beta2": 0.9, "init": ""})
     said.clear()
     assert train("compact-liif", export=True) == [tmp_path / "weights" / "compact-liif.safetensors"]
     assert "complete" in said[0]
-    assert header(tmp_path / "weights" / "compact-liif.safetensors")["training"]["seed"] == 3
+    assert header(tmp_path / "weights" / "compact-liif.safetensors")["training"]["beta2"] == 0.9
     assert (tmp_path / "weights" / "compact-liif.csv").exists()
 
 
@@ -149,3 +149,25 @@ def test_one_model_can_have_a_folder(tmp_path, train):
 def test_an_unknown_name_is_answered_with_the_nearest(train):
     with pytest.raises(ValueError, match="nearest: compact-liif"):
         train("compact-lif")
+
+
+def test_each_seed_has_a_run_and_weights_of_its_own(tmp_path, train):
+    train("start", {"data": "embedded"})
+    train("start", {"data": "embedded", "seed": 2})
+    (first,) = train("compact-liif")
+    (second,) = train("compact-liif", {"seed": 2}, export=True)
+    assert first == tmp_path / "runs" / "compact-liif" / "compact-liif.safetensors"
+    assert second == tmp_path / "weights" / "compact-liif-seed2.safetensors"
+    told = header(second)
+    assert told["training"]["seed"] == 2
+    assert told["training"]["init"] == "compact-x16-seed2"  # another training from the first step on
+    assert told["data"]["init"]["training"]["seed"] == 2
+    assert told["training"]["search"] == "none"
+    assert srlib.weights.trainings("compact-liif") == ["compact-liif", "compact-liif-seed2"]
+    assert srlib.load("compact-liif-seed2").name == "compact-liif-seed2"
+
+
+def test_a_seed_without_its_start_says_what_to_train(train):
+    train("start", {"data": "embedded"})
+    with pytest.raises(FileNotFoundError, match="train it: srlib train compact-x16 --seed 2"):
+        train("compact-liif", {"seed": 2})

@@ -1,5 +1,6 @@
 """Conclusions: verdicts, what was compared, and whose claim it is."""
 
+import math
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,50 +12,87 @@ from srlib.workbook import claims
 def test_checks():
     verdict = lambda **k: claims.check("x", 1.0, within=0.1, **k)["verdict"]  # noqa: E731
     assert [verdict(measured=m) for m in (1.05, 1.2, 0.8, None, float("nan"))] == [
-        "confirmed", "not confirmed", "not confirmed", "not measured", "not measured",
+        "confirmed", "contradicted", "contradicted", "not measured", "not measured",
     ]  # fmt: skip
     assert verdict(measured=9.0, at_least=True) == "confirmed"
-    assert verdict(measured=0.5, at_least=True) == "not confirmed"
+    assert verdict(measured=0.5, at_least=True) == "contradicted"
+    assert verdict(measured=0.5, at_most=True) == "confirmed"
+
+
+@pytest.mark.parametrize(
+    "interval, verdict",
+    [((0.01, 0.2), "confirmed"), ((-0.2, -0.01), "contradicted"), ((-0.1, 0.2), "inconclusive"),
+     ((0.0, 0.0), "contradicted"), ((math.nan, math.nan), "not measured")],
+)  # fmt: skip
+def test_the_verdict_on_being_above_follows_from_the_interval(interval, verdict):
+    assert claims.judged(*interval, 0.0, strictly=True) == verdict
+
+
+@pytest.mark.parametrize(
+    "interval, verdict",
+    [((-0.04, 0.2), "confirmed"), ((-0.2, -0.06), "contradicted"), ((-0.06, -0.04), "inconclusive")],
+)
+def test_not_inferior_is_within_a_margin(interval, verdict):
+    assert claims.judged(*interval, -0.05) == verdict
+
+
+def test_a_contradiction_has_no_known_cause_until_an_experiment_isolates_it():
+    assert claims.check("x", 1.0, 2.0)["cause"] == "not known"
+    assert claims.check("x", 1.0, 2.0, cause="train.ipynb")["cause"] == "train.ipynb"
+    assert claims.check("x", 1.0, 1.0)["cause"] == ""
+
+
+def test_what_is_not_comparable_keeps_its_numbers():
+    line = claims.check("x", 1.0, 2.0, incomparable="another device")
+    assert [line["verdict"], line["measured"], line["note"]] == ["not comparable", "2", "another device"]
+
+
+def rows(values: dict[str, float], sets=("Set5",), scales=(2,), images=6, wobble=0.0) -> pd.DataFrame:
+    """A row per model, image and scale; wobble: how far apart the images' differences are."""
+    return pd.DataFrame(
+        [
+            (model, dataset, str(i), scale, value + (wobble * i if model == next(iter(values)) else 0.0) + i)
+            for model, value in values.items()
+            for dataset in sets
+            for scale in scales
+            for i in range(images)
+        ],
+        columns=["model", "dataset", "image", "scale", "psnr"],
+    )
 
 
 def test_a_comparison_says_what_was_compared():
-    rows = [
-        ("compact-diif", "Set5", 2, 30.1),
-        ("compact-diif", "Set5", 3, 28.0),
-        ("compact-diif", "B100", 2, 27.0),
-        ("compact-liif", "Set5", 2, 30.0),
-    ]
-    scores = pd.DataFrame([*rows, ("compact-liif", "B100", 2, 27.1)], columns=["model", "dataset", "scale", "psnr"])
-    index = pd.MultiIndex.from_tuples([("Set5", 2), ("Urban100", 2)], names=["dataset", "scale"])
-    printed = pd.Series([0.05, 0.3], index)
-    line = claims.compare(scores, "compact-diif", "compact-liif", "better", paper="P", printed=printed)
-    assert line["claim"] == "better: compact-diif less compact-liif, mean over Set5, B100 ×2 (paper, Set5 ×2: +0.05)"
-    assert line["verdict"] == "confirmed"
-    assert float(line["measured"]) == pytest.approx(0)
-    assert line["paper"] == "P"
-    some = claims.compare(
-        scores[scores["dataset"] == "B100"], "compact-diif", "compact-liif", printed=printed, limit=1, paper="P"
-    )
-    assert some["verdict"] == "not confirmed"
-    assert some["paper"] == ""
-    assert "first 1 images" in some["claim"]
-    assert "(paper, Set5, Urban100 ×2: +0.17)" in some["claim"]
-    cause = lambda scores, **k: claims.compare(scores, "compact-diif", "compact-lte", **k)["likely cause"]  # noqa: E731
-    assert cause(scores, needs={"compact-lte": "train it"}) == "train it"
-    assert cause(scores, needs={"Set14": "fetch it"}) == "needs compact-lte among the models"
-    assert cause(scores.iloc[:0], needs={"Set14": "fetch it"}) == "fetch it"  # the set is missing, not the model
+    some = rows({"compact-diif": 30.1, "compact-liif": 30.0}, sets=("Set5", "B100"))
+    line = claims.compare(some, "compact-diif", "compact-liif", "better", paper="P", printed=0.05)
+    assert line["claim"] == "better: compact-diif less compact-liif, mean over Set5, B100 ×2"
+    assert [line["verdict"], line["paper"], line["published"], line["images"]] == ["confirmed", "P", "0.05", 12]
+    assert float(line["measured"]) == pytest.approx(0.1)
+    assert "one seed" in line["note"]
+    part = claims.compare(some, "compact-liif", "compact-diif", limit=1, paper="P")
+    assert [part["verdict"], part["paper"]] == ["contradicted", ""]
+    assert "first 1 images" in part["claim"]
+    note = lambda rows, **k: claims.compare(rows, "compact-diif", "compact-lte", **k)["note"]  # noqa: E731
+    assert note(some, needs={"compact-lte": "train it"}) == "train it"
+    assert note(some, needs={"Set14": "fetch it"}) == "needs compact-lte among the models"
+    assert note(some.iloc[:0], needs={"Set14": "fetch it"}) == "fetch it"  # the set is missing, not the model
 
 
-def scores(*rows):
-    return pd.DataFrame(rows, columns=["model", "dataset", "scale", "psnr"])
+def test_a_set_of_five_images_is_named():
+    line = claims.compare(rows({"compact-diif": 30.1, "compact-liif": 30.0}, images=5), "compact-diif", "compact-liif")
+    assert "Set5 has few images" in line["note"]
+
+
+def test_images_that_disagree_leave_it_open():
+    some = rows({"compact-diif": 29.7, "compact-liif": 30.0}, wobble=0.2)
+    assert claims.compare(some, "compact-diif", "compact-liif")["verdict"] == "inconclusive"
 
 
 def test_an_own_folders_mean_judges_no_paper():
-    some = scores(("compact-diif", "my/photographs", 2, 31.0), ("compact-liif", "my/photographs", 2, 30.0))
+    some = rows({"compact-diif": 31.0, "compact-liif": 30.0}, sets=("my/photographs",))
     line = claims.compare(some, "compact-diif", "compact-liif", paper="DIIF")
     assert line["verdict"] == "confirmed"
     assert line["paper"] == ""
-    known = scores(("compact-diif", "B100", 2, 31.0), ("compact-liif", "B100", 2, 30.0))
+    known = rows({"compact-diif": 31.0, "compact-liif": 30.0}, sets=("B100",))
     assert claims.compare(known, "compact-diif", "compact-liif", paper="DIIF")["paper"] == "DIIF"
 
 
@@ -64,31 +102,39 @@ class Notebook:
     encoders, limit, absent, needs, models = ["compact"], 0, {}, {"B100": "fetch it"}, []
 
 
-def test_pairs_are_compared_for_each_encoder_with_the_papers_number():
-    some = scores(("compact-diif", "Set14", 2, 30.1), ("compact-liif", "Set14", 2, 30.0), ("compact-diif", "Set14", 3, 28.0),
-                  ("compact-liif", "Set14", 3, 28.0))  # fmt: skip
-    said = {("diif", "liif"): "DIIF not below LIIF", ("lte", "liif"): "LTE not below LIIF"}
-    lines = claims.not_below(Notebook(), some, said, ("diif", 2), within=0.02, by_cell=some)
-    assert [line["verdict"] for line in lines] == ["confirmed", "confirmed", "confirmed", "not measured"]
-    assert lines[0]["claim"].startswith(
-        "DIIF not below LIIF: compact-diif less compact-liif, mean over Set14 ×2 to ×3 (paper: "
+def test_what_a_paper_says_is_judged_in_scale_and_out_of_scale_apart():
+    some = pd.concat(
+        [
+            rows({"compact-diif": 30.1, "compact-liif": 30.0}, sets=("Set5", "Set14"), scales=(2, 3)),
+            rows({"compact-diif": 24.0, "compact-liif": 24.1}, sets=("Set5", "Set14"), scales=(6,)),
+        ]
     )
-    assert lines[0]["paper"] == "DIIF"
-    assert lines[1]["paper"] == ""
-    assert "needs compact-lte" in lines[3]["likely cause"]
+    lines = {line["claim"].split(":")[0]: line for line in claims.stated(Notebook(), some, "diif", 2)}
+    inside, outside = lines["DIIF above LIIF, in scale"], lines["DIIF above LIIF, out of scale"]
+    assert [inside["verdict"], outside["verdict"]] == ["confirmed", "contradicted"]
+    assert "mean over Set14 ×2 to ×3" in inside["claim"]  # Set5 is not in the paper's table
+    assert inside["place"] == "Section 4.2, Table 2"
+    assert float(inside["published"]) == pytest.approx((0.03 + 0.08) / 2)  # of the same cells
+    assert "the other way in 1" in inside["note"]  # B100 x2
+    assert lines["LTE above LIIF, in scale"]["verdict"] == "not measured"
+    assert lines["LTE above LIIF, in scale"]["paper"] == "DIIF"
 
 
-def test_a_margin_can_belong_to_one_pair():
-    some = scores(
-        ("compact-diif", "Set5", 2, 29.99), ("compact-liif", "Set5", 2, 30.0), ("compact-diif-cs", "Set5", 2, 30.0)
-    )
-    said = {("diif", "liif"): "not below", ("diif", "diif-cs"): "better"}
-    lines = claims.not_below(Notebook(), some, said, ("diif", 4), within={"liif": 0.02})
-    assert [line["verdict"] for line in lines] == ["confirmed", "not confirmed"]
+def test_a_reconstruction_is_not_comparable():
+    some = rows({"compact-diif": 31.0, "compact-diif-wo-ds": 30.0}, sets=("B100",))
+    lines = [line for line in claims.stated(Notebook(), some, "diif", 4) if "fixed" in line["claim"]]
+    assert {line["verdict"] for line in lines} == {"not comparable"}
+
+
+def test_cell_by_cell():
+    some = rows({"compact-diif": 31.0, "compact-liif": 30.0}, sets=("B100", "Set5"), scales=(2, 4))
+    lines = claims.cell_by_cell(Notebook(), some, [("diif", "liif"), ("lte", "liif")])
+    assert [line["verdict"] for line in lines] == ["confirmed"] * 4
+    assert {line["paper"] for line in lines} == {""}
 
 
 def test_the_final_diinn_is_found_by_either_name():
-    some = scores(("compact-diinn-f", "Set5", 2, 30.0))
+    some = rows({"compact-diinn-f": 30.0})
     assert claims.called(some, "compact", "diinn") == "compact-diinn-f"
     assert claims.called(some, "compact", "liif") == "compact-liif"
 
@@ -96,7 +142,7 @@ def test_the_final_diinn_is_found_by_either_name():
 def test_what_is_missing_has_a_line():
     (line,) = claims.unmeasured(Notebook(), "PSNR")
     assert line["claim"] == "PSNR on B100"
-    assert (line["verdict"], line["likely cause"], line["expected"]) == ("not measured", "fetch it", "the paper's")
+    assert (line["verdict"], line["note"], line["expected"]) == ("not measured", "fetch it", "the paper's")
 
 
 def test_fast_enough():
@@ -104,8 +150,8 @@ def test_fast_enough():
     times = pd.DataFrame({"seconds": [0.2, 6.0]})
     assert claims.fast_enough(book, "quick", times, 7.0, "less")["verdict"] == "confirmed"
     slow = claims.fast_enough(book, "quick", times, 5.0, "choose less")
-    assert slow["verdict"] == "not confirmed"
-    assert slow["likely cause"] == "a slow or busy machine; choose less"
+    assert slow["verdict"] == "contradicted"
+    assert slow["note"] == "if it is slower: choose less"
     none = claims.fast_enough(book, "quick", times[:0], 5.0, "choose less")
     assert none["verdict"] == "not measured"
-    assert none["likely cause"] == "train it"
+    assert none["note"] == "train it"

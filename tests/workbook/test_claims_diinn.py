@@ -1,5 +1,7 @@
 """What DIINN's notebooks show and judge."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -25,16 +27,19 @@ def test_released_sizes_come_out(variants):
     assert len(lines) == 6
     assert {line["verdict"] for line in lines} == {"confirmed"}
     wrong = variants.assign(decoder_parameters=variants["decoder_parameters"] + 1)
-    assert {line["verdict"] for line in claims_diinn.released_sizes(wrong)} == {"not confirmed"}
+    assert {line["verdict"] for line in claims_diinn.released_sizes(wrong)} == {"contradicted"}
 
 
+CPU = SimpleNamespace(lab=SimpleNamespace(device=SimpleNamespace(type="cpu")))
+GPU = SimpleNamespace(lab=SimpleNamespace(device=SimpleNamespace(type="cuda")))
 SECONDS = {"bicubic": 0.1, "rdn-metasr": 1.0, "rdn-diinn": 2.0, "rdn-liif": 4.0}
 
 
 def timed(seconds: dict[str, float], side: int = 48, rows: int = 128) -> pd.DataFrame:
     """The frame that `Book.times` gives, of one size of the output."""
     both = [(name, path, value) for name, value in seconds.items() for path in ("literal", "fast")]
-    return pd.DataFrame(both, columns=["model", "path", "seconds"]).assign(scale=rows / side, rows=rows, columns=rows)
+    made = pd.DataFrame(both, columns=["model", "path", "seconds"]).assign(scale=rows / side, rows=rows, columns=rows)
+    return made.assign(spread=0.01 * made["seconds"], device="a device")
 
 
 def test_the_encoder_alone_is_none_of_the_methods():
@@ -44,17 +49,46 @@ def test_the_encoder_alone_is_none_of_the_methods():
 
 
 def test_running_times_in_the_papers_order():
-    order, fast, share = claims_diinn.running_times(timed(SECONDS))
+    lines = claims_diinn.running_times(GPU, timed(SECONDS))
+    order, faster, share = lines[:3]
     assert order["verdict"] == "confirmed"
-    assert fast["verdict"] == "confirmed"
+    assert faster["verdict"] == "confirmed"
     assert share["measured"] == "0.5"
-    assert share["paper"] == "DIINN"
+    assert float(share["low"]) < 0.5 < float(share["high"])
+    assert {line["paper"] for line in lines} == {"DIINN"}
+
+
+def test_a_cpu_says_nothing_of_the_order_on_a_gpu_but_of_what_is_faster():
+    order, faster, share, *_ = claims_diinn.running_times(CPU, timed(SECONDS))
+    assert [order["verdict"], faster["verdict"], share["verdict"]] == ["not comparable", "confirmed", "not comparable"]
+    assert "Quadro RTX 3000" in order["note"]
 
 
 def test_running_times_in_another_order_name_the_pair():
-    order, *_ = claims_diinn.running_times(timed(SECONDS | {"rdn-diinn": 5.0}))
-    assert order["verdict"] == "not confirmed"
-    assert "DIINN and LIIF" in order["likely cause"]
+    order, faster, *_ = claims_diinn.running_times(GPU, timed(SECONDS | {"rdn-diinn": 5.0}))
+    assert order["verdict"] == "contradicted"
+    assert order["cause"] == "not known"
+    assert "DIINN and LIIF" in order["note"]
+    assert faster["verdict"] == "contradicted"
+
+
+def test_times_within_their_spread_leave_it_open():
+    near = timed(SECONDS | {"rdn-diinn": 3.99})
+    order, faster, *_ = claims_diinn.running_times(GPU, near)
+    assert order["verdict"] == "inconclusive"
+    assert faster["verdict"] == "inconclusive"
+
+
+def test_what_was_timed_once_has_no_interval():
+    _, faster, *_ = claims_diinn.running_times(GPU, timed(SECONDS).assign(spread=0.0))
+    assert faster["verdict"] == "inconclusive"
+    assert "measured once" in faster["note"]
+
+
+def test_no_additional_parameters(variants):
+    assert {line["verdict"] for line in claims_diinn.no_additional_cost(variants)} == {"confirmed"}
+    more = variants.assign(decoder_parameters=variants["decoder_parameters"] + (variants["method"] == "f"))
+    assert [line["verdict"] for line in claims_diinn.no_additional_cost(more)] == ["confirmed", "contradicted"]
 
 
 @pytest.mark.parametrize(
@@ -67,9 +101,9 @@ def test_running_times_in_another_order_name_the_pair():
     ids=["encoder", "input", "output"],
 )
 def test_running_times_of_something_else_are_not_compared(times):
-    (line,) = claims_diinn.running_times(times)
+    (line,) = claims_diinn.running_times(CPU, times)
     assert line["verdict"] == "not measured"
-    assert "needs rdn, 48 × 48 and one of [128, 256, 512]" in line["likely cause"]
+    assert "needs rdn, 48 × 48 and one of [128, 256, 512]" in line["note"]
 
 
 def test_ratios_are_to_liif():
@@ -89,9 +123,9 @@ def bicubic_rows(error: float) -> pd.DataFrame:
 
 def test_bicubics_cells_are_judged_by_their_tolerances():
     verdict = {line["claim"]: line["verdict"] for line in claims.cells_within(bicubic_rows(0.015))}
-    assert verdict["Set5 ×2 psnr"] == "not confirmed"  # 0.01 dB
+    assert verdict["Set5 ×2 psnr"] == "contradicted"  # 0.01 dB
     assert verdict["Set5 ×2 lr_psnr"] == "confirmed"  # 0.02 dB
-    assert verdict["Set5 ×2 ssim"] == "not confirmed"
+    assert verdict["Set5 ×2 ssim"] == "contradicted"
     assert verdict["B100 ×2 psnr"] == "not measured"
 
 
@@ -136,7 +170,7 @@ def test_models_are_judged_against_bicubic_or_say_what_they_need(figure4):
     assert measured["measured"] == "1.5"
     assert measured["verdict"] == "confirmed"
     assert absent["verdict"] == "not measured"
-    assert "rdn-liif" in absent["likely cause"]
+    assert "rdn-liif" in absent["note"]
 
 
 def test_two_photographs_are_refused(figure4):

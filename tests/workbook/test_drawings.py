@@ -123,7 +123,7 @@ def test_without_weights_all_is_empty(book):
         claims_idm.more_is_made_up(made, drawings.by_factor(made)),
     ]
     assert {line["verdict"] for line in lines} == {"not measured"}
-    assert {line["likely cause"] for line in lines} == {made.absent["idm"]}
+    assert {line["note"] for line in lines} == {made.absent["idm"]}
 
 
 def test_a_notebook_saves_an_animation(book):

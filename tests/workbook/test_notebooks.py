@@ -81,7 +81,7 @@ def test_every_notebook_runs_and_concludes(project, name):
     checks = pd.read_csv(place / "checks.csv")
     assert len(checks)
     assert set(checks["verdict"]) <= set(VERDICTS)
-    assert checks.loc[checks["verdict"] == "not measured", "likely cause"].notna().all()
+    assert checks.loc[checks["verdict"] == "not measured", "note"].notna().all()
     for file in origin["files"]:
         assert (place / file).stat().st_size > 0
     assert '"output_type": "error"' not in (place / f"{Path(name).name}.ipynb").read_text()

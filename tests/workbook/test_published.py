@@ -7,6 +7,7 @@ import pytest
 from srlib import cost
 from srlib.models import catalogue
 from srlib.models.catalogue import ModelName
+from srlib.util import paths
 from srlib.workbook import published
 
 ARBITRARY = ("metasr", "liif", "diif", "lte", "dlte")
@@ -125,13 +126,30 @@ def test_every_cell_of_bicubics_rows_has_one_tolerance(paper):
     assert (with_tolerance["within"] > 0).all()
 
 
-def test_order_of_methods():
-    measured, printed = pd.Series({"a": 1.0, "b": 3.0, "c": 2.0}), pd.Series({"a": 1.0, "b": 2.0, "c": 3.0, "d": 9.0})
-    assert published.order(measured, printed) == (2, 3, "b and c")
-
-
 def test_the_units_that_diif_prints():
     assert published.printed_macs(5.117e12) == pytest.approx(5.117)
     assert published.printed_macs(512e9) == pytest.approx(0.5)
     assert published.macs_of(published.printed_macs(512e9)) == pytest.approx(512e9)
     assert round(published.printed_kilo(346_883)) == 355
+
+
+def test_every_statement_is_one_that_can_be_judged():
+    told = pd.read_csv(paths.PUBLISHED / "claims.csv", keep_default_na=False)
+    assert set(told["kind"]) == {"above", "not inferior", "at most"}
+    assert set(told["scales"]) == {"in", "out", "larger"}
+    assert set(told["quantity"]) <= set(published.UNITS)
+    assert set(told["margin"]) - {""} <= set(published.margins()["name"])
+    assert (told["margin"] == "").eq(told["kind"] == "above").all()
+    assert not told.duplicated(["paper", "table", "better", "worse", "quantity", "scales", "kind"]).any()
+
+
+def test_the_papers_own_difference_of_a_pair():
+    gaps = published.gaps(published.cells("diif", 4), "diif", "diif-cs", "psnr")
+    assert len(gaps) == 8
+    assert (gaps.round(6) <= 0).all()  # the text says that linear order is better
+    assert published.gaps(published.cells("diinn", 5), "diinn-f", "diinn-d", "psnr").round(2).tolist() == [
+        0.07,
+        0.07,
+        0.04,
+    ]
+    assert len(published.gaps(published.cells("diif", 4), "diif", "dlte", "psnr")) == 0

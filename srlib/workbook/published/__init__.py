@@ -3,7 +3,8 @@
 DIIF: Z. He, Z. Jin, "Dynamic Implicit Image Function for Efficient Arbitrary-Scale Image Representation",
 arXiv 2306.12321, Tables 1-4. DIINN: Q. H. Nguyen, W. J. Beksi, "Single Image Super-Resolution via a Dual Interactive
 Implicit Neural Network", WACV 2023, Tables 1-5. Beside the tables lie what else is known of their cells: exceptions.csv,
-tolerances.csv, diinn_parameters.csv.
+tolerances.csv, diinn_parameters.csv; and what the papers say of pairs of methods, by place: claims.csv, with the
+margins that it names, margins.csv.
 """
 
 from __future__ import annotations
@@ -67,6 +68,31 @@ def exceptions() -> pd.DataFrame:
 def tolerances() -> pd.DataFrame:
     """How near bicubic's scores must come to the printed ones: paper, dataset, quantity, within, why (they may be further)."""
     return pd.read_csv(paths.PUBLISHED / "tolerances.csv", keep_default_na=False)
+
+
+def statements(paper: str, number: int) -> pd.DataFrame:
+    """What a paper says of pairs of methods beside one of its tables: place, quote, claim, better, worse, quantity,
+    scales ("in" scale, "out" of scale, "larger"), kind ("above", "not inferior", "at most"), margin, remark, incomparable."""
+    told = pd.read_csv(paths.PUBLISHED / "claims.csv", keep_default_na=False)
+    return told[(told["paper"] == paper) & (told["table"] == number)]
+
+
+def margins() -> pd.DataFrame:
+    """How much counts as nothing, by name: name, within, unit, why."""
+    return pd.read_csv(paths.PUBLISHED / "margins.csv")
+
+
+def margin(name: str) -> float:
+    """A margin by its name."""
+    return float(margins().set_index("name").loc[name, "within"])
+
+
+def gaps(printed: pd.DataFrame, better: str, worse: str, quantity: str) -> pd.Series:
+    """Printed differences of two decoders, cell by cell: index (encoder, dataset, scale). printed: from `cells`."""
+    some = printed[printed["quantity"] == quantity].assign(decoder=lambda rows: rows["decoder"].replace(ALIASES))
+    value = some.set_index(["decoder", "encoder", "dataset", "scale"])["published"]
+    pair = [value.get(ALIASES.get(name, name)) for name in (better, worse)]
+    return pd.Series(dtype=float) if any(one is None for one in pair) else (pair[0] - pair[1]).dropna()
 
 
 def released_parameters() -> dict[str, int]:
@@ -233,16 +259,3 @@ def agreement(table: pd.DataFrame) -> tuple[int, int, str]:
     known = compared[(compared["agrees"] == False) & (compared["note"] != "")]  # noqa: E712
     words = "; ".join(f"{r.method} ×{r.scale:g} {r.quantity}: {r.note}" for r in known.itertuples())
     return int(np.sum(compared["agrees"] == True)), len(compared) - len(known), words  # noqa: E712
-
-
-def order(measured: pd.Series, printed: pd.Series, resolution: float = 0.0) -> tuple[int, int, str]:
-    """(pairs of methods in the printed order, pairs in all, the differing ones in words) of two series with one index.
-
-    Pairs whose printed values differ by no more than `resolution`, the last printed digit, have no order.
-    """
-    both = pd.concat({"measured": measured, "printed": printed}, axis=1).dropna()
-    here, there = both["measured"], both["printed"]
-    pairs = [(a, b) for i, a in enumerate(both.index) for b in both.index[i + 1 :]]
-    pairs = [(a, b) for a, b in pairs if abs(there[a] - there[b]) > resolution + 1e-9]
-    wrong = [(a, b) for a, b in pairs if (there[a] < there[b]) != (here[a] < here[b])]
-    return len(pairs) - len(wrong), len(pairs), ", ".join(f"{a} and {b}" for a, b in wrong)

@@ -1,0 +1,206 @@
+"""Many trainings unattended: every model of some suites with several seeds, some side by side, each by one thread.
+
+The runs are processes of their own, from a work tree at one commit (runs/tree), so that edits meanwhile change nothing. All is
+resumable: the same command goes on, and what is complete stays as it is. What a run starts from is trained before it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from srlib.models.catalogue import names, with_seed, without_seed
+from srlib.training.settings import SEARCHED, by_recipe, chosen, searched, suites
+from srlib.util import atomic, paths, provenance
+from srlib.util.errors import unknown
+
+POLL = 2.0  # seconds between looks
+
+
+@dataclass
+class Task:
+    """One run, or one search. after: names of those that must be complete before. steps: of the run."""
+
+    name: str
+    model: str
+    seed: int
+    steps: int
+    after: tuple[str, ...] = ()
+    searches: bool = False
+    process: subprocess.Popen | None = None
+    failed: bool = False
+    started: float = field(default=0.0)
+
+    @property
+    def folder(self) -> Path:
+        return searched(self.model).parent if self.searches else paths.RUNS / with_seed(self.model, self.seed)
+
+    @property
+    def done(self) -> bool:
+        if self.searches:
+            return bool(chosen(self.model))
+        return (self.folder / f"{self.model}.safetensors").is_file()
+
+    @property
+    def step(self) -> int:
+        """How far it is, from its log."""
+        if self.done:
+            return self.steps
+        logs = list(self.folder.glob("trial*/log.csv")) if self.searches else [self.folder / "log.csv"]
+        return sum(int(pd.read_csv(log)["step"].iloc[-1]) for log in logs if log.is_file())
+
+    def command(self) -> list[str]:
+        """What runs it."""
+        words = [sys.executable, "-m", "srlib", "train", self.model]
+        if self.searches:
+            return [*words, "--search"]
+        words += ["--seed", str(self.seed)] if self.seed else []
+        found = chosen(self.model)
+        return words + [word for name in SEARCHED if name in found for word in (f"--{name}", str(found[name]))]
+
+
+def wanted(name: str) -> list[str]:
+    """The suites that a name means: one, or all whose names begin so ("compact": compact-start, compact-methods, ...)."""
+    if name in suites():
+        return [name]
+    found = [suite for suite in suites() if suite.startswith(f"{name}-")]
+    if not found:
+        raise unknown("suite", name, list(suites()))
+    return found
+
+
+def tasks(name: str, seeds: int, search: bool) -> list[Task]:
+    """All runs of the suites, in an order in which each comes after what it starts from."""
+    from srlib.training.search import STEPS, TRIALS
+
+    found: dict[str, Task] = {}
+
+    def add(model: str, seed: int) -> str:
+        called = with_seed(model, seed)
+        if called not in found:
+            settings, after = by_recipe(model, {"seed": seed} if seed else {}), []
+            if (plain := without_seed(settings.init))[0] in names():
+                after.append(add(*plain))
+            if search:
+                first = f"search for {model}"
+                found.setdefault(first, Task(first, model, 0, STEPS * TRIALS, tuple(start(model)), searches=True))
+                after.append(first)
+            found[called] = Task(called, model, seed, settings.end, tuple(after))
+        return called
+
+    def start(model: str) -> list[str]:
+        plain, seed = without_seed(by_recipe(model).init)
+        return [add(plain, seed)] if plain in names() else []
+
+    for suite in wanted(name):
+        for seed in range(seeds):
+            for model in suites()[suite]["models"]:
+                add(model, seed)
+    return list(found.values())
+
+
+def tree(fixed: bool) -> Path:
+    """The work tree that the runs are trained from: runs/tree, at the commit of its first use; without git this one."""
+    place = paths.RUNS / "tree"
+    if not fixed or provenance.commit() == "unknown":
+        return paths.ROOT
+    if not place.exists():
+        paths.RUNS.mkdir(exist_ok=True)
+        git = ["git", "-C", str(paths.ROOT), "worktree"]
+        subprocess.run([*git, "prune"], check=True, capture_output=True)
+        subprocess.run([*git, "add", "--detach", str(place), "HEAD"], check=True, capture_output=True)
+        (place / "runs").symlink_to(paths.RUNS, target_is_directory=True)
+    return place
+
+
+def begin(task: Task, place: Path, environment: dict[str, str]) -> subprocess.Popen:
+    """The process of a run; what it says goes into output.txt in its folder."""
+    task.folder.mkdir(parents=True, exist_ok=True)
+    with (task.folder / "output.txt").open("a") as output:
+        return subprocess.Popen(
+            task.command(), cwd=place, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def train_suite(
+    name: str,
+    *,
+    seeds: int = 3,
+    jobs: int = 2,
+    search: bool = False,
+    fixed: bool = True,
+    progress: bool = True,
+    say: Callable[[str], None] = tqdm.write,
+) -> list[str]:
+    """Train every model of the suites with seeds 0, 1, ..., `jobs` side by side, or go on; returns the names of those
+    that failed.
+
+    search: first search for each model's settings. fixed: from a work tree at a fixed commit. runs/suite.csv says how
+    far each is. KeyboardInterrupt: the runs save themselves and the same command goes on.
+    """
+    if seeds < 1 or jobs < 1:
+        raise ValueError(f"seeds and jobs are at least 1, got {seeds} and {jobs}")
+    every, place = tasks(name, seeds, search), tree(fixed)
+    by_name = {task.name: task for task in every}
+    total, before = sum(task.steps for task in every), sum(task.step for task in every)
+    complete = sum(task.done for task in every)
+    say(f"{len(every)} runs, {complete} of them complete; from {paths.shown(place)}, {jobs} side by side")
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(place),
+        "SRLIB_DATA": str(paths.data().resolve()),
+    }
+    bar = tqdm(total=total, initial=before, unit=" steps", desc=name, disable=not progress, smoothing=0)
+    try:
+        with bar:
+            while True:
+                for task in every:
+                    if task.process is not None and (code := task.process.poll()) is not None:
+                        task.process, task.failed = None, code != 0 or not task.done
+                        failure = f"FAILED, {paths.shown(task.folder / 'output.txt')}"
+                        say(f"{task.name}: {failure if task.failed else 'complete'}")
+                running = [task for task in every if task.process is not None]
+                waiting = [task for task in every if not (task.done or task.failed or task.process)]
+                ready = [task for task in waiting if all(by_name[one].done for one in task.after)]
+                for task in ready[: jobs - len(running)]:
+                    task.process = begin(task, place, environment)
+                    running.append(task)
+                record(every)
+                bar.update(min(total, sum(task.step for task in every)) - bar.n)
+                if not running:
+                    break
+                time.sleep(POLL)
+    except KeyboardInterrupt:
+        for task in every:
+            if task.process is not None:
+                os.kill(task.process.pid, signal.SIGINT)
+        for task in every:
+            if task.process is not None:
+                task.process.wait()
+        record(every)
+        raise KeyboardInterrupt("stopped; the runs are saved, and the same command goes on") from None
+    return [task.name for task in every if not task.done]
+
+
+def record(every: list[Task]) -> None:
+    """runs/suite.csv: run, state, step, of."""
+    rows = [
+        (
+            task.name,
+            "complete" if task.done else "failed" if task.failed else "running" if task.process else "waiting",
+            task.step,
+            task.steps,
+        )
+        for task in every
+    ]
+    with atomic.whole(paths.RUNS / "suite.csv") as temporary:
+        pd.DataFrame(rows, columns=["run", "state", "step", "of"]).to_csv(temporary, index=False)
