@@ -33,6 +33,7 @@ FIRST = {
     "idm/slider": ["times.csv"],
     "quickstart": ["scores.csv"],
     "scale_slider": ["times.csv"],
+    "touch": ["pictures.csv"],
     "train": ["log.csv"],
 }
 
