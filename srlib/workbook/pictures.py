@@ -66,8 +66,8 @@ def cropped(shown: list[Shown]) -> dict[str, dict[str, np.ndarray]]:
 
 
 def keep(book: Book, shown: list[Shown]) -> pd.DataFrame:
-    """Save the shown part of each picture as a file of its own, for pages without a kernel: the LR image as large squares, every
-    result, the original. image, scale, model ("lr" and "original" too), psnr (`luma`), rows, columns, file."""
+    """Save the shown part of each picture as a file of its own, for pages without a kernel: the LR image as large squares,
+    every result, the original. image, scale, model ("lr" and "original" too), psnr (`luma`), rows, columns, file."""
     rows = []
     for one in shown:
         for model, picture in ({"lr": one.lr} | one.results | {"original": one.original}).items():
