@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from srlib.models import build
 from srlib.models.base import SRModel
+from srlib.util.sizes import scaled_size
 
 SIDE = 48  # of the LR image, in pixels
 SCALE = 8  # that is counted; the one of half of it tells the growth
@@ -63,21 +65,37 @@ class Watch(TorchDispatchMode):
             self.held += [] if weight is None else [weight]
         self.seen[key][2] += positions
 
+    def macs(self, *, literal: bool) -> int:
+        """All together. literal: as papers count, without products of two computed matrices."""
+        return sum(i * o * count for i, o, count, learnt in self.seen.values() if learnt or not literal)
 
-def watched(model: SRModel, scale: int, *, literal: bool) -> list[list]:
-    size = (SIDE * scale, SIDE * scale)
-    with torch.no_grad():
-        prepared = model.once(torch.empty(1, 3, SIDE, SIDE, device="meta"), size)
-        with Watch() as watch:
-            model.answer(prepared, size, literal=literal)
-    return list(watch.seen.values())
+
+@lru_cache(maxsize=64)
+def encoded(name: str) -> tuple[SRModel, torch.Tensor, int]:
+    """A model without data, the features of an LR image, and the multiply-accumulates that these took."""
+    with torch.device("meta"):
+        model = build(name)
+    with torch.no_grad(), Watch() as watch:
+        features = model.once(torch.empty(1, 3, SIDE, SIDE, device="meta"), (SIDE, SIDE))
+    return model, features, watch.macs(literal=True)
+
+
+def watched(name: str, scale: float, *, literal: bool) -> Watch:
+    model, features, _ = encoded(name)
+    with torch.no_grad(), Watch() as watch:
+        model.answer(features, scaled_size((SIDE, SIDE), scale), literal=literal)
+    return watch
+
+
+@lru_cache(maxsize=None)
+def macs(name: str, scale: float, *, literal: bool) -> int:
+    """Multiply-accumulates of one image of 48 × 48, encoder included: `cost.count_macs`, with the encoder counted once."""
+    return encoded(name)[2] + watched(name, scale, literal=literal).macs(literal=literal)
 
 
 def take(name: str, *, literal: bool) -> list[Product]:
     """The products of a model's decoder by one of its paths, at ×8, in the order of their first use."""
-    with torch.device("meta"):
-        model = build(name)
-    small, large = (watched(model, scale, literal=literal) for scale in (SCALE // 2, SCALE))
+    small, large = (watched(name, scale, literal=literal).seen.values() for scale in (SCALE // 2, SCALE))
     products = []
     for (*_, before, _), (inputs, outputs, positions, learnt) in zip(small, large, strict=True):
         order = round(math.log2(positions / before))
