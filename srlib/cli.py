@@ -334,6 +334,19 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
         show(listing.at_hand(names or ()))
 
 
+@app.command(help_epilogue=examples("srlib book", "srlib book quick", "srlib book quick --out public/"))
+def book(profile: str = "", /, *, out: Path | None = None) -> None:
+    """Build the book, a site of a run's results that opens without Python.
+
+    Args:
+        profile: Whose results, quick or compact; by default the reference copy.
+        out: Folder of the site; by default results/book/PROFILE.
+    """
+    from srlib.site import build
+
+    print(build.build(profile, out or ""))
+
+
 @app.command(help_epilogue=examples("srlib bench", "srlib bench --repeats 3 --device cpu --csv bench.csv"))
 def bench(*, csv: Path | None = None, repeats: int = 5, device: str = "auto") -> None:
     """Time the fast paths against the literal ones on this machine, and the memory of a large result.
