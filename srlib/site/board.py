@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from html import escape
 
 import pandas as pd
@@ -35,7 +35,7 @@ def printed() -> pd.DataFrame:
     return rows.drop_duplicates([*KEY, "encoder"], ignore_index=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parameters(model: str) -> float:
     if model not in names():
         return float("nan")
@@ -43,7 +43,7 @@ def parameters(model: str) -> float:
         return cost.count_parameters(build(model)) / 1e6
 
 
-@lru_cache(maxsize=None)
+@cache
 def macs(model: str, literal: bool) -> tuple[float, float]:
     """Thousands of multiply-accumulates an output pixel, encoder included, counted for an LR image of 48 × 48 at ×4, or at a
     network's own scale; and the scale."""
@@ -55,7 +55,7 @@ def macs(model: str, literal: bool) -> tuple[float, float]:
 
 
 def times(run: Run) -> pd.DataFrame:
-    """Seconds an output megapixel of the fast path, by model and scale, from whatever the run has timed: model, at, seconds, of."""
+    """Seconds an output megapixel of the fast path, by model and scale, from what the run has timed: model, at, seconds, of."""
     parts = []
     if run.has("claims/points"):
         points = run.table("claims/points").drop_duplicates(["model", "scale"])
@@ -63,7 +63,14 @@ def times(run: Run) -> pd.DataFrame:
     for name in ("diif/table3/times", "diif/table1/times", "diinn/table4/times"):
         if run.has(name):
             rows = run.table(name).query("path == 'fast'")
-            parts.append(rows.assign(of=[f"{round(r / s)} × {round(c / s)} input" for r, c, s in zip(rows["rows"], rows["columns"], rows["scale"], strict=True)]))
+            parts.append(
+                rows.assign(
+                    of=[
+                        f"{round(r / s)} × {round(c / s)} input"
+                        for r, c, s in zip(rows["rows"], rows["columns"], rows["scale"], strict=True)
+                    ]
+                )
+            )
     if not parts:
         return pd.DataFrame(columns=["model", "at", "seconds", "of"])
     rows = pd.concat(parts, ignore_index=True)
@@ -81,7 +88,7 @@ def board(run: Run) -> pd.DataFrame:
         encoder=[part.encoder for part in parts], decoder=[ALIASES.get(part.decoder, part.decoder) for part in parts],
         at=scores["scale"].round(3),
     )  # fmt: skip
-    by_key = {key: rows for key, rows in paper.groupby(KEY)}
+    by_key = dict(iter(paper.groupby(KEY)))
     taken, lines = set(), []
     for row in scores.to_dict("records"):
         some = by_key.get(tuple(row[k] for k in KEY))
@@ -105,23 +112,33 @@ def board(run: Run) -> pd.DataFrame:
     rows = rows.merge(times(run), "left", ["model", "at"], suffixes=("_busy", ""))
     order = {"benchmark-y": 0, "diinn": 1, "div2k": 2}
     rows["order"] = rows["protocol"].map(order)
-    return rows.sort_values(["order", "dataset", "scale", "psnr"], ascending=[True, True, True, False], ignore_index=True)
+    return rows.sort_values(
+        ["order", "dataset", "scale", "psnr"], ascending=[True, True, True, False], ignore_index=True
+    )
 
 
 COLUMNS = {
-    "method": "Method", "model": "Model", "dataset": "Set", "scale": "Scale", "protocol": "Protocol",
-    "psnr": "PSNR, dB", "published": "Published, dB", "ssim": "SSIM", "lr_psnr": "LR-PSNR, dB",
-    "parameters": "Parameters, M", "macs_literal": "kMAC a pixel at ×4, equations", "macs_fast": "kMAC a pixel at ×4, fast",
-    "seconds": "Seconds a megapixel",
+    "method": "Method", "dataset": "Set", "scale": "Scale", "psnr": "PSNR, dB", "published": "Published, dB",
+    "parameters": "Parameters, M", "macs_literal": "kMAC a pixel, equations", "macs_fast": "kMAC a pixel, fast",
+    "seconds": "Seconds a megapixel", "ssim": "SSIM", "lr_psnr": "LR-PSNR, dB", "protocol": "Protocol", "model": "Model",
 }  # fmt: skip
-DIGITS = {"psnr": 2, "published": 2, "ssim": 4, "lr_psnr": 2, "parameters": 3, "macs_literal": 0, "macs_fast": 0, "seconds": 2}
+DIGITS = {
+    "psnr": 2,
+    "published": 2,
+    "ssim": 4,
+    "lr_psnr": 2,
+    "parameters": 3,
+    "macs_literal": 0,
+    "macs_fast": 0,
+    "seconds": 2,
+}
 FILTERS = ("method", "dataset", "scale", "protocol")
 SHOWN = {"protocol": "benchmark-y", "scale": "4"}  # what is chosen at first, where a script runs
 
 
 def table(rows: pd.DataFrame, *, depth: int) -> str:
-    """The leaderboard as a table that sorts by its heads and has a choice for each of method, set, scale and protocol; without a
-    script it is the whole table."""
+    """The leaderboard as a table that sorts by its heads and has a choice for each of method, set, scale and protocol; without
+    a script it is the whole table."""
     head = "".join(
         f'<th scope="col" aria-sort="none" data-key="{key}"{" class=n" if key in DIGITS or key == "scale" else ""}>'
         f'<button type="button">{label}</button></th>'
@@ -135,7 +152,7 @@ def table(rows: pd.DataFrame, *, depth: int) -> str:
             if key == "method":
                 part = ModelName.of(row.model)
                 text = f'<span class="swatch" style="background:{part.colour}"></span>{escape(str(value))}'
-                cells.append(f'<th scope="row" data-v="{escape(str(value), quote=True)}">{text}</th>')
+                cells.append(f'<th scope="row" data-v="{escape(str(value))}">{text}</th>')
                 continue
             if key == "scale":
                 cells.append(f'<td class="n" data-v="{value:g}">×{value:.4g}</td>')
@@ -146,13 +163,13 @@ def table(rows: pd.DataFrame, *, depth: int) -> str:
             known = pd.notna(value)
             text = html.number(value, DIGITS[key]) if known else "–"
             if key == "published" and known:
-                text = f'<span title="{escape(row.source, quote=True)}">{text}</span>'
+                text = f'<span title="{escape(row.source)}">{text}</span>'
             if key == "psnr" and known:
                 text = f'<a href="{html.up(depth)}notebooks/{row.notebook}.html" title="{int(row.images)} images">{text}</a>'
             if key.startswith("macs") and known and row.counted_at != 4:
                 text = f'<span title="at ×{row.counted_at:g}">{text}*</span>'
             if key == "seconds" and known:
-                text = f'<span title="{escape(str(row.of), quote=True)}">{text}</span>'
+                text = f'<span title="{escape(str(row.of))}">{text}</span>'
             cells.append(f'<td class="n"{f" data-v={float(value):.6g}" if known else ""}>{text}</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     choices = []
@@ -160,19 +177,29 @@ def table(rows: pd.DataFrame, *, depth: int) -> str:
         values = sorted(rows[key].unique()) if key == "scale" else list(dict.fromkeys(rows[key]))
         options = "".join(
             f'<option value="{v if key != "scale" else format(v, "g")}"'
-            f'{" selected" if (format(v, "g") if key == "scale" else v) == SHOWN.get(key) else ""}>'
-            f'{"×" + format(v, ".4g") if key == "scale" else escape(str(v))}</option>'
+            f"{' selected' if (format(v, 'g') if key == 'scale' else v) == SHOWN.get(key) else ''}>"
+            f"{'×' + format(v, '.4g') if key == 'scale' else escape(str(v))}</option>"
             for v in values
         )
-        choices.append(f'<label>{COLUMNS[key]} <select data-key="{key}"><option value="">all</option>{options}</select></label>')
-    form = f'<form class="filters" hidden>{"".join(choices)}<label>Find <input type="search" data-key="any"></label><output></output></form>'
+        choices.append(
+            f'<label>{COLUMNS[key]} <select data-key="{key}"><option value="">all</option>{options}</select></label>'
+        )
+    find = '<label>Find <input type="search" data-key="any"></label><output></output>'
+    form = f'<form class="filters" hidden>{"".join(choices)}{find}</form>'
     body = f'<table class="sortable"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
     return f'<div class="board">{form}{html.scroll(body, "leaderboard")}</div>'
 
 
-def front(rows: pd.DataFrame, scale: float = 4, protocol: str = "benchmark-y", sets: tuple[str, ...] = ("Set5", "Set14", "B100", "Urban100")) -> pd.DataFrame:
+def front(
+    rows: pd.DataFrame,
+    scale: float = 4,
+    protocol: str = "benchmark-y",
+    sets: tuple[str, ...] = ("Set5", "Set14", "B100", "Urban100"),
+) -> pd.DataFrame:
     """Points of the Pareto picture: of each model measured on all of the sets that any was, its mean PSNR and its costs."""
-    some = rows[(rows["scale"] == scale) & (rows["protocol"] == protocol) & rows["dataset"].isin(sets) & rows["psnr"].notna()]
+    some = rows[
+        (rows["scale"] == scale) & (rows["protocol"] == protocol) & rows["dataset"].isin(sets) & rows["psnr"].notna()
+    ]
     some = some.groupby("model", sort=False).agg(
         psnr=("psnr", "mean"), count=("psnr", "size"), macs_literal=("macs_literal", "first"), macs_fast=("macs_fast", "first"),
         seconds=("seconds", "first"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import re
 import shutil
 import tempfile
 from functools import lru_cache
@@ -13,6 +13,7 @@ import jinja2
 import pandas as pd
 import yaml
 
+from srlib import cost
 from srlib.models.catalogue import DECODERS, ModelName
 from srlib.site import board, census, figures, html, notebooks, results, touch
 from srlib.site.results import Missing, Run
@@ -20,7 +21,6 @@ from srlib.util import paths
 
 SOURCE = paths.ROOT / "book"
 LEFT_OUT = "*Not measured in this run.*"
-VARIANT = re.compile(r"-(wo|x4only|cs|c\dt?f\d|c\d|[a-f])(-|$)|-c\df\d$")
 
 
 def methods() -> list[str]:
@@ -35,7 +35,9 @@ class Filler:
 
     def __init__(self, run: Run):
         self.run, self.missing = run, []
-        self.environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, comment_start_string="{##")
+        self.environment = jinja2.Environment(
+            undefined=jinja2.StrictUndefined, keep_trailing_newline=True, comment_start_string="{##"
+        )
 
     def fill(self, text: str, page: str) -> str:
         """A page's text with its {{ ... }} filled in. page: its name, "papers/diif". ValueError that names it."""
@@ -61,25 +63,25 @@ class Filler:
             found = run.value(table, column, where)
             return found if isinstance(found, str) else format(times * float(found), form).replace("-", "−")
 
-        def span(table: str, column: str, where: dict | None = None, form: str = ".2f", times: float = 1.0) -> tuple[str, str]:
-            frame = run.table(table)
-            for key, wanted in (where or {}).items():
-                frame = frame[frame[key] == wanted]
-            if frame[column].dropna().empty:
-                raise Missing(f"{table}.csv has no {column} where {where}")
-            low, high = (format(times * float(n), form).replace("-", "−") for n in (frame[column].min(), frame[column].max()))
-            return f"{low} to {high}" if low != high else low
+        def gap(better: str, worse: str, protocol: str) -> str:
+            return signed(run.gap(f"compact-{better}", f"compact-{worse}", protocol))
 
-        def claim(words: str, column: str = "value", form: str = ".2f") -> str:
-            some = run.claims[run.claims["claim"].str.contains(words, regex=False)]
-            if some.empty:
-                raise Missing(f"no claim says {words!r}")
-            found = some.iloc[0][column]
-            if column == "verdict":
-                return f"{html.verdict(found)}"
-            if pd.isna(found):
-                raise Missing(f"the claim {words!r} has no {column}")
-            return found if isinstance(found, str) else format(float(found), form).replace("-", "−")
+        def speedup(slow: str, quick: str, scale: float, path: str) -> str:
+            by_scale = run.speedups("diif/table3", path, full(slow), full(quick))
+            if scale not in by_scale:
+                raise Missing(f"nothing was timed at ×{scale:g}")
+            return f"{by_scale[scale]:.1f}"
+
+        def speedups(notebook: str, *pairs: tuple[str, str]) -> str:
+            columns = {}
+            for slow, quick in pairs:
+                name = f"{ModelName('', quick).label} over {ModelName('', slow).label}"
+                for path in ("literal", "fast"):
+                    columns[f"{name}, {path}"] = run.speedups(notebook, path, full(slow), full(quick))
+                columns[f"{name}, paper"] = results.printed_speedups("diif", 3, slow, quick)
+            frame = pd.DataFrame(columns).sort_index()
+            frame.insert(0, "scale", [f"×{scale:g}" for scale in frame.index])
+            return html.table(frame, "times as fast", dict.fromkeys(columns, 1))
 
         def table(name: str, quantity: str, *, only_measured: bool = False) -> str:
             shown = html.beside(run.table(name), quantity, only_measured=only_measured)
@@ -102,30 +104,43 @@ class Filler:
                 raise Missing(f"no {cost}")
             return figures.pareto(points, cost, label, title)
 
-        def board_rows() -> str:
-            rows = leaderboard(run)
-            return board.table(rows, depth=depth)
-
-        def savings(decoder: str, encoder: str = "edsr-baseline") -> str:
-            return saved(str(ModelName(encoder, decoder)))
-
         offered = {
-            "value": value, "span": span, "claim": claim, "table": table, "rows": rows, "made": made, "pareto": pareto,
+            "value": value,
+            "gap": gap,
+            "speedup": speedup,
+            "speedups": speedups,
+            "table": table,
+            "costs": lambda name, *quantities: html.costs(run.table(name), *quantities),
+            "rows": rows,
+            "made": made,
+            "pareto": pareto,
             "figure": lambda file, alt, caption=None: html.figure(run, file, alt, depth=depth, caption=caption),
             "claims": lambda notebook: html.claims(run, notebook, depth=depth),
             "forest": lambda paper="": html.forest(run, paper, depth=depth),
             "tally": lambda: html.tally(run),
             "headline": lambda: html.headline(run),
-            "leaderboard": board_rows,
-            "wipe": lambda image="", left="Bicubic", right="DIIF": touch.wipe(run, depth=depth, image=image, left=left, right=right),
+            "leaderboard": lambda: board.table(leaderboard(run), depth=depth),
+            "wipe": lambda image="": touch.wipe(run, depth=depth, image=image),
             "lens": lambda: touch.lens(run, depth=depth),
             "strip": lambda: touch.strip(run, depth=depth),
-        }  # fmt: skip
+        }
         return {name: or_missing(make) for name, make in offered.items()} | {
-            "readme": html.readme, "run": run, "drawing": drawing, "slices": figures.slices, "savings": savings,
-            "bibtex": bibtex, "methods": methods(), "notebooks": notebooks.listed(run), "doc": doc, "parameters": lambda name: f"{round(board.parameters(name) * 1e6):,}",
-            "decoder_parameters": decoder_parameters, "share": share, "changes": changes,
-        }  # fmt: skip
+            "readme": html.readme,
+            "has": lambda file: (run.folder / file).is_file(),
+            "printed_gap": lambda *asked: signed(results.printed_gap(*asked)),
+            "printed_speedup": lambda slow, quick, scale: (
+                f"{results.printed_speedups('diif', 3, slow, quick)[scale]:.1f}"
+            ),
+            "drawing": lambda decoder: figures.resolutions(full(decoder)),
+            "slices": figures.slices,
+            "savings": lambda decoder: saved(full(decoder)),
+            "share": share,
+            "decoder_parameters": decoder_parameters,
+            "bibtex": bibtex,
+            "changes": changes,
+            "methods": methods(),
+            "notebooks": notebooks.listed(run),
+        }
 
 
 @lru_cache(maxsize=2)
@@ -133,20 +148,22 @@ def leaderboard(run: Run) -> pd.DataFrame:
     return board.board(run)
 
 
-def drawing(decoder: str, encoder: str = "edsr-baseline") -> str:
-    """What a decoder computes at which resolution (`figures.resolutions`)."""
-    return figures.resolutions(str(ModelName(encoder, decoder)))
+def signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
-def decoder_parameters(decoder: str, encoder: str = "edsr-baseline") -> str:
-    from srlib import cost
+def full(decoder: str) -> str:
+    """The model whose costs a chapter shows: the decoder on EDSR-baseline."""
+    return str(ModelName("edsr-baseline", decoder))
 
-    return f"{cost.count_parameters(census.encoded(str(ModelName(encoder, decoder)))[0], 'decoder'):,}"
+
+def decoder_parameters(decoder: str) -> str:
+    return f"{cost.count_parameters(census.encoded(full(decoder))[0], 'decoder'):,}"
 
 
-def share(decoder: str, place: str, *, literal: bool = True, encoder: str = "edsr-baseline") -> str:
+def share(decoder: str, place: str, *, literal: bool = True) -> str:
     """The percentage of a decoder's multiply-accumulates at ×8 that are done once per "code", "slice" or "pixel"."""
-    products = census.take(str(ModelName(encoder, decoder)), literal=literal)
+    products = census.take(full(decoder), literal=literal)
     part = sum(p.macs for p in products if p.place == place) / sum(p.macs for p in products)
     return f"{100 * part:.0f} %"
 
@@ -155,23 +172,25 @@ def saved(model: str) -> str:
     """A table of what the fast path leaves of a model's multiply-accumulates, decoder and all, by scale."""
     rows = []
     for scale in (2, 4, 8, 16):
-        decoding = {literal: census.watched(model, scale, literal=literal).macs(literal=literal) for literal in (True, False)}
+        decoding = {
+            literal: census.watched(model, scale, literal=literal).macs(literal=literal) for literal in (True, False)
+        }
         whole = {literal: census.macs(model, scale, literal=literal) for literal in (True, False)}
         rows.append(
             {
-                "scale": f"×{scale}", "decoder, equations": f"{figures.amount(decoding[True])}MAC",
-                "decoder, fast": f"{figures.amount(decoding[False])}MAC", "of it": f"{100 * decoding[False] / decoding[True]:.0f} %",
+                "scale": f"×{scale}",
+                "decoder, equations": f"{figures.amount(decoding[True])}MAC",
+                "decoder, fast": f"{figures.amount(decoding[False])}MAC",
+                "of it": f"{100 * decoding[False] / decoding[True]:.0f} %",
                 "with encoder, equations": f"{figures.amount(whole[True])}MAC",
                 "with encoder, fast": f"{figures.amount(whole[False])}MAC",
-            }  # fmt: skip
+            }
         )
     return html.table(pd.DataFrame(rows), f"multiply-accumulates of {model}")
 
 
 def doc(module: str) -> str:
     """A module's docstring as literal text."""
-    import importlib
-
     text = importlib.import_module(module).__doc__ or ""
     return f"```text\n{text.strip()}\n```"
 
@@ -194,7 +213,9 @@ def entry(one: dict, kind: str, key: str) -> str:
         fields["booktitle"] = one["conference"]["name"]
     fields |= {name: str(one[name]) for name in ("version", "year", "doi", "url") if name in one}
     sort = {"software": "software", "article": "article", "conference-paper": "inproceedings"}[kind]
-    return "@" + sort + "{" + key + ",\n" + ",\n".join(f"  {name} = {{{text}}}" for name, text in fields.items()) + "\n}"
+    return (
+        "@" + sort + "{" + key + ",\n" + ",\n".join(f"  {name} = {{{text}}}" for name, text in fields.items()) + "\n}"
+    )
 
 
 def changes() -> str:
@@ -232,7 +253,9 @@ def stage(run: Run, folder: Path) -> list[str]:
         path = folder / "notebooks" / f"{notebook}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(notebooks.page(run, notebook), ensure_ascii=False))
-    shutil.copytree(paths.ROOT / "srlib", folder / "code" / "srlib", ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
+    shutil.copytree(
+        paths.ROOT / "srlib", folder / "code" / "srlib", ignore=shutil.ignore_patterns("__pycache__", "*.csv")
+    )
     data = folder / "results" / "data"
     for notebook in run.notebooks:
         for file in run.files(notebook, ".csv", ".json", ".png", ".svg", ".gif", ".webp"):
@@ -263,7 +286,9 @@ def build(profile: str = "", out: str | Path = "") -> Path:
             ["-b", "html", "-q", "-W", "--keep-going", "-w", str(words), "-d", str(cache), str(source), str(made)]
         )
         if code:
-            raise RuntimeError("Sphinx found something wrong:\n" + (words.read_text() if words.exists() else "see above"))
+            raise RuntimeError(
+                "Sphinx found something wrong:\n" + (words.read_text() if words.exists() else "see above")
+            )
         (made / "objects.inv").unlink(missing_ok=True)
         shutil.rmtree(made / "_sources", ignore_errors=True)
         if out.exists():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -87,7 +87,7 @@ def watched(name: str, scale: float, *, literal: bool) -> Watch:
     return watch
 
 
-@lru_cache(maxsize=None)
+@cache
 def macs(name: str, scale: float, *, literal: bool) -> int:
     """Multiply-accumulates of one image of 48 × 48, encoder included: `cost.count_macs`, with the encoder counted once."""
     return encoded(name)[2] + watched(name, scale, literal=literal).macs(literal=literal)

@@ -26,12 +26,14 @@ WIDTH = 720
 def svg(width: float, height: float, body: str, title: str) -> str:
     """title: what a reader who does not see it is told."""
     return (
-        f'<figure class="plot drawn"><svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title, quote=True)}" '
+        f'<figure class="plot drawn"><svg role="img" aria-label="{escape(title)}" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}">{body}</svg></figure>'
     )
 
 
-def words(x: float, y: float, said: str, *, size: float = 12, anchor: str = "start", colour: str = "", bold: bool = False) -> str:
+def words(
+    x: float, y: float, said: str, *, size: float = 12, anchor: str = "start", colour: str = "", bold: bool = False
+) -> str:
     fill = f' fill="{colour}"' if colour else ""
     weight = ' font-weight="600"' if bold else ""
     return f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}"{fill}{weight}>{escape(said)}</text>'
@@ -41,9 +43,7 @@ def icon(place: str, x: float, y: float, side: float = 34) -> str:
     """A cell of the LR grid, and in it what the work is done for: the cell, one of its rows, one of its pixels."""
     cells = 4
     step = side / cells
-    lines = "".join(
-        f"M{x + i * step:g} {y:g}v{side:g}M{x:g} {y + i * step:g}h{side:g}" for i in range(cells + 1)
-    )
+    lines = "".join(f"M{x + i * step:g} {y:g}v{side:g}M{x:g} {y + i * step:g}h{side:g}" for i in range(cells + 1))
     area = {
         "once": "", "code": f"M{x:g} {y:g}h{side:g}v{side:g}h{-side:g}z",
         "slice": f"M{x:g} {y + step:g}h{side:g}v{step:g}h{-side:g}z",
@@ -113,8 +113,8 @@ def slices(n: int = 3, out: int = 12) -> str:
 
     parts = [f'<rect x="{pad}" y="{pad}" width="{side}" height="{side}" class="lane"/>']
     begin, end = starts[middle], starts[middle + 1]
-    box = f'x="{pad + left * unit:g}" y="{pad + top * unit:g}" width="{(end - begin) * unit:g}" height="{(end - begin) * unit:g}"'
-    parts.append(f'<rect {box} fill="{colour}" opacity=".16"/>')
+    wide, x, y = (end - begin) * unit, pad + left * unit, pad + top * unit
+    parts.append(f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{wide:g}" fill="{colour}" opacity=".16"/>')
     parts.append(
         f'<rect x="{pad + left * unit:g}" y="{pad + chosen * unit:g}" width="{(end - begin) * unit:g}" height="{unit:g}" '
         f'fill="{colour}" opacity=".55"/>'
@@ -144,7 +144,9 @@ def slices(n: int = 3, out: int = 12) -> str:
         ("#222", "first and last coordinate of the slice (Eq. 8)"),
     ]
     for i, (shade, text) in enumerate(legend):
-        parts.append(f'<rect x="{right}" y="{pad + 26 * i}" width="13" height="13" fill="{shade}" opacity="{".25" if i == 1 else "1"}"/>')
+        parts.append(
+            f'<rect x="{right}" y="{pad + 26 * i}" width="13" height="13" fill="{shade}" opacity="{".25" if i == 1 else "1"}"/>'
+        )
         parts.append(words(right + 20, pad + 11 + 26 * i, text))
     count = [
         f"Here s = {out // n}:",
@@ -153,7 +155,13 @@ def slices(n: int = 3, out: int = 12) -> str:
         "the fine stage once a pixel.",
     ]
     parts += [words(right, pad + 180 + 19 * i, line) for i, line in enumerate(count)]
-    return svg(WIDTH + 20, side + 2 * pad, "".join(parts), f"DIIF's groups and slices for {n} by {n} codes and {out} by {out} pixels: " + "; ".join(text for _, text in legend))
+    return svg(
+        WIDTH + 20,
+        side + 2 * pad,
+        "".join(parts),
+        f"DIIF's groups and slices for {n} by {n} codes and {out} by {out} pixels: "
+        + "; ".join(text for _, text in legend),
+    )
 
 
 def frontier(points: pd.DataFrame, cost: str) -> list[int]:
@@ -180,10 +188,14 @@ def pareto(points: pd.DataFrame, cost: str, label: str, title: str) -> str:
         drawn, axis = plt.subplots(figsize=(7.2, 4.4))
         edge = points.loc[frontier(points, cost)]
         axis.plot(edge[cost], edge["psnr"], color="#999", linewidth=1.2, linestyle="--", zorder=1)
-        for row in points.itertuples():
-            part = ModelName.of(row.model)
-            axis.plot(getattr(row, cost), row.psnr, "o", color=part.colour, markersize=8, zorder=2)
-            axis.annotate(part.label, (getattr(row, cost), row.psnr), xytext=(7, 4), textcoords="offset points", fontsize=10)
+        placed, tall = [], max(points["psnr"].max() - points["psnr"].min(), 1e-6)
+        for row in points.sort_values(cost).itertuples():
+            part, x = ModelName.of(row.model), getattr(row, cost)
+            axis.plot(x, row.psnr, "o", color=part.colour, markersize=8, zorder=2)
+            crowded = any(x / other < 1.4 and abs(row.psnr - psnr) < 0.06 * tall for other, psnr in placed)
+            place = (7, -14) if crowded else (7, 4)
+            axis.annotate(part.label, (x, row.psnr), xytext=place, textcoords="offset points", fontsize=10)
+            placed.append((x, row.psnr))
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -197,7 +209,7 @@ def pareto(points: pd.DataFrame, cost: str, label: str, title: str) -> str:
     body = text.getvalue()
     body = body[body.index("<svg") :].replace("\n", " ")
     said = ", ".join(f"{ModelName.of(r.model).label} {r.psnr:.2f} dB" for r in points.itertuples())
-    return f'<figure class="plot drawn mpl" role="img" aria-label="{escape(f"{title}: {said}", quote=True)}">{body}</figure>'
+    return f'<figure class="plot drawn mpl" role="img" aria-label="{escape(f"{title}: {said}")}">{body}</figure>'
 
 
 def named(decoders: Sequence[str], encoder: str = "edsr-baseline") -> list[str]:

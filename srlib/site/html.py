@@ -61,7 +61,7 @@ def section(notebook: str, depth: int) -> str:
 
 def number(value: object, digits: int | None = None) -> str:
     """A number as people read it; – for none. digits: decimals, by default as many as it takes for four figures."""
-    if isinstance(value, str) or value is None or not isinstance(value, (int, float)) and not hasattr(value, "dtype"):
+    if isinstance(value, str) or value is None or (not isinstance(value, (int, float)) and not hasattr(value, "dtype")):
         return escape("" if value is None else str(value))
     value = float(value)
     if math.isnan(value):
@@ -86,10 +86,12 @@ def verdict(name: str) -> str:
 
 def scroll(table: str, label: str) -> str:
     """A table in a box of its own, which scrolls where the page is narrow."""
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label, quote=True)}">{table}</div>'
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">{table}</div>'
 
 
-def table(frame: pd.DataFrame, label: str = "table", digits: dict[str, int] | None = None, raw: Iterable[str] = ()) -> str:
+def table(
+    frame: pd.DataFrame, label: str = "table", digits: dict[str, int] | None = None, raw: Iterable[str] = ()
+) -> str:
     """A table as it is. raw: columns that are HTML already."""
     digits, raw = digits or {}, set(raw)
     numeric = {name for name in frame if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool}
@@ -105,15 +107,17 @@ def table(frame: pd.DataFrame, label: str = "table", digits: dict[str, int] | No
 
 
 def beside(frame: pd.DataFrame, quantity: str, *, only_measured: bool = False) -> str:
-    """One quantity of a results table as the paper prints it: a row per method, a column per data set and scale; measured numbers,
-    and below them the published ones. Why a cell is empty, or differs, stands in its note."""
+    """One quantity of a results table as the paper prints it: a row per method, a column per data set and scale; measured
+    numbers, and below them the published ones. Why a cell is empty, or differs, stands in its note."""
     some = frame[(frame["quantity"] == quantity) & (frame["measured"].notna() | frame["published"].notna())]
     if only_measured:
         some = some[some["measured"].notna()]
     if some.empty:
         return ""
     digits = DIGITS.get(quantity, 2)
-    some = some.assign(dataset=some["dataset"].fillna(""), model=some["model"].fillna(""), scale=some["scale"].astype(float))
+    some = some.assign(
+        dataset=some["dataset"].fillna(""), model=some["model"].fillna(""), scale=some["scale"].astype(float)
+    )
     columns = list(some[["dataset", "scale"]].drop_duplicates().itertuples(index=False, name=None))
     sets = list(dict.fromkeys(name for name, _ in columns))
     columns = [(name, scale) for name in sets for scale in sorted({s for d, s in columns if d == name})]
@@ -121,39 +125,70 @@ def beside(frame: pd.DataFrame, quantity: str, *, only_measured: bool = False) -
     over = "".join(
         f'<th scope="colgroup" colspan="{sum(d == name for d, _ in columns)}">{escape(name)}</th>' for name in sets
     )
-    over = f'<tr><td></td>{over}</tr>' if any(sets) else ""
+    over = f"<tr><td></td>{over}</tr>" if any(sets) else ""
     head = "".join(f'<th scope="col" class="n">×{scale:.3g}</th>' for _, scale in columns)
     lines, notes = [], {}
     for method, rows in some.groupby("method", sort=False):
         models = [name for name in dict.fromkeys(rows["model"]) if name]
         colour = ModelName.of(models[0]).colour if models else "transparent"
         name = f'<span class="swatch" style="background:{colour}"></span>{escape(str(method))}'
-        name += "".join(f'<br><small>{escape(", ".join(models))}</small>' if models and models != [method] else "")
+        name += "".join(f"<br><small>{escape(', '.join(models))}</small>" if models and models != [method] else "")
         line = []
         for column in columns:
-            cell = cells.get((method, *column))
-            if cell is None:
-                line.append("<td></td>")
-                continue
-            note = cell.note if isinstance(cell.note, str) else ""
-            if note and note != "the fast path":
-                notes.setdefault(note, len(notes) + 1)
-            sign = f'<sup class="note">{notes[note]}</sup>' if note in notes else ""
-            printed = f"<br><small>{number(cell.published, digits)}</small>" if pd.notna(cell.published) else ""
-            line.append(f'<td class="n">{number(cell.measured, digits)}{sign}{printed}</td>')
+            line.append(value_cell(cells.get((method, *column)), digits, notes))
         lines.append(f'<tr><th scope="row">{name}</th>{"".join(line)}</tr>')
     label = QUANTITIES.get(quantity, quantity)
     caption = f"{label}: measured here, and below in small print the published value"
-    body = f"<table><caption>{caption}</caption><thead>{over}<tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    notes_html = f'<details class="notes"><summary>Notes ({len(notes)})</summary><ol>{listed}</ol></details>' if notes else ""
-    return scroll(body, caption) + notes_html
+    head = f"<thead>{over}<tr><td></td>{head}</tr></thead>"
+    body = f"<table><caption>{caption}</caption>{head}<tbody>{''.join(lines)}</tbody></table>"
+    return scroll(body, caption) + listed(notes)
+
+
+def costs(frame: pd.DataFrame, *quantities: str) -> str:
+    """Several costs at one scale in one table, a column each: measured, and in small print the published value."""
+    some = frame[frame["quantity"].isin(quantities) & (frame["measured"].notna() | frame["published"].notna())]
+    if some.empty:
+        return ""
+    here = [name for name in quantities if (some["quantity"] == name).any()]
+    head = "".join(f'<th scope="col" class="n">{QUANTITIES.get(name, name)}</th>' for name in here)
+    lines, notes = [], {}
+    for method, rows in some.groupby("method", sort=False):
+        models = list(dict.fromkeys(rows["model"].dropna()))
+        colour = ModelName.of(models[0]).colour if models else "transparent"
+        line = ""
+        for name in here:
+            cell = next(rows[rows["quantity"] == name].itertuples(), None)
+            line += value_cell(cell, DIGITS.get(name, 2), notes)
+        lines.append(
+            f'<tr><th scope="row"><span class="swatch" style="background:{colour}"></span>{escape(str(method))}</th>{line}</tr>'
+        )
+    caption = "Measured here, and below in small print the published value"
+    body = f"<table><caption>{caption}</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return scroll(body, caption) + listed(notes)
+
+
+def value_cell(cell: object, digits: int, notes: dict[str, int]) -> str:
+    """A measured number above its published one, with the number of its note; notes gets those that are new."""
+    if cell is None:
+        return "<td></td>"
+    note = cell.note if isinstance(cell.note, str) else ""
+    if note and note != "the fast path":
+        notes.setdefault(note, len(notes) + 1)
+    sign = f'<sup class="note">{notes[note]}</sup>' if note in notes else ""
+    printed = f"<br><small>{number(cell.published, digits)}</small>" if pd.notna(cell.published) else ""
+    return f'<td class="n">{number(cell.measured, digits)}{sign}{printed}</td>'
+
+
+def listed(notes: dict[str, int]) -> str:
+    """The notes of a table, folded away."""
+    lines = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f'<details class="notes"><summary>Notes ({len(notes)})</summary><ol>{lines}</ol></details>' if notes else ""
 
 
 def interval(row: pd.Series) -> str:
     """' [low, high]', or nothing where the run has no interval."""
     low, high = (pd.to_numeric(row.get(name, math.nan), errors="coerce") for name in ("low", "high"))
-    return f" [{number(low)}, {number(high)}]" if pd.notna(low) and pd.notna(high) else ""
+    return f" [{number(low)}, {number(high)}]" if pd.notna(low) and pd.notna(high) and low < high else ""
 
 
 def checks(frame: pd.DataFrame) -> str:
@@ -162,8 +197,15 @@ def checks(frame: pd.DataFrame) -> str:
     for _, row in frame.fillna("").iterrows():
         measured = number(pd.to_numeric(row["measured"], errors="coerce"))
         unit = f" {escape(str(row['unit']))}" if row["measured"] != "" and row["unit"] else ""
-        cause = f"<br><small>{escape(str(row['likely cause']))}</small>" if row.get("likely cause") else ""
+        why = "; ".join(str(row[name]) for name in ("likely cause", "cause", "note") if row.get(name))
+        cause = f"<br><small>{escape(why)}</small>" if why else ""
         paper = f'<span class="paper">{escape(row["paper"])}</span> ' if row.get("paper") else ""
+        printed = row.get("published", "")
+        printed = f"<br><small>paper {number(float(printed))}</small>" if printed != "" else ""
+        where = ". ".join(
+            f"“{one}”" if name == "quote" else one for name in ("place", "quote") if (one := row.get(name))
+        )
+        where = f"<br><small>{escape(where)}</small>" if where else ""
         claim = str(row["claim"])
         if len(claim) > 160:  # a long list of exceptions folds away
             head = short(claim)
@@ -171,7 +213,7 @@ def checks(frame: pd.DataFrame) -> str:
         else:
             claim = escape(claim)
         lines.append(
-            f"<tr><td>{paper}{claim}</td><td>{escape(str(row['expected']))}</td><td>{measured}{unit}{interval(row)}</td>"
+            f"<tr><td>{paper}{claim}{where}</td><td>{escape(str(row['expected']))}{printed}</td><td>{measured}{unit}{interval(row)}</td>"
             f"<td>{verdict(row['verdict'])}{cause}</td></tr>"
         )
     head = "<tr><th>what was expected</th><th>expected</th><th>measured, 95 % interval</th><th>verdict</th></tr>"
@@ -192,7 +234,7 @@ def figure(run: Run, file: str, alt: str, *, depth: int, caption: str | None = N
             size = f' width="{image.width // density}" height="{image.height // density}"'
     words = alt if caption is None else caption
     below = f"<figcaption>{escape(words)}</figcaption>" if words else ""
-    picture = f'<img src="{place}" alt="{escape(alt, quote=True)}"{size} loading="lazy">'
+    picture = f'<img src="{place}" alt="{escape(alt)}"{size} loading="lazy">'
     return f'<figure class="plot"><a href="{place}">{picture}</a>{below}</figure>'
 
 
@@ -206,9 +248,11 @@ def made(run: Run, notebook: str, *, depth: int) -> str:
     if not origin:
         return "<p>This run has no results of this notebook.</p>"
     parameters = origin.get("plan") or origin.get("parameters", {})
-    known = {key: value for key, value in parameters.items() if value not in ([], {}, "") and key not in ("out", "device")}
+    known = {
+        key: value for key, value in parameters.items() if value not in ([], {}, "") and key not in ("out", "device")
+    }
     weights = "<br>".join(
-        f"<code>{escape(name)}</code> {escape(str(one.get('sha256', ''))[:12])}, trained at {escape(str(one.get('commit', 'unknown')))}"
+        f"<code>{escape(name)}</code> {one.get('sha256', '')[:12]}, trained at {escape(str(one.get('commit', 'unknown')))}"
         for name, one in origin.get("weights", {}).items()
     )
     versions = ", ".join(f"{name} {version}" for name, version in origin.get("versions", {}).items())
@@ -223,7 +267,8 @@ def made(run: Run, notebook: str, *, depth: int) -> str:
         "Device": escape(", ".join(origin.get("measured on", [])) or origin["device"]),
         "Versions": escape(versions),
         "Weights": weights or "none: nothing here depends on trained weights",
-        "Seconds": f"{number(origin['seconds'])} for the page" + (f"; {count} measurements from the store" if count else ""),
+        "Seconds": f"{number(origin['seconds'])} for the page"
+        + (f"; {count} measurements from the store" if count else ""),
         "Download": files,
     }
     body = "".join(f'<tr><th scope="row">{name}</th><td>{text}</td></tr>' for name, text in rows.items())
@@ -249,8 +294,8 @@ def tally(run: Run) -> str:
 
 
 def forest(run: Run, paper: str = "", *, depth: int) -> str:
-    """The picture of all claims: of each what was measured with its interval, the paper's value, what the claim demands, and the
-    verdict by colour and shape. Claims of a paper in dB, and those in times, share an axis; each other one has its own."""
+    """The picture of all claims: of each what was measured with its interval, the paper's value, what the claim demands, and
+    the verdict by colour and shape. Claims of a paper in dB, and those in times, share an axis; each other one has its own."""
     some = run.claims if not paper else run.claims[run.claims["paper"] == paper]
     shares = some["unit"].isin(["cells", "pairs"]) & (some["demanded"] > 0)
     some = some.assign(divisor=some["demanded"].where(shares, 1.0))
@@ -261,18 +306,22 @@ def forest(run: Run, paper: str = "", *, depth: int) -> str:
         reaches = {}
         for unit, rows in of_paper.groupby("unit"):
             for key, members in rows.groupby(rows["claim"].map(lambda text: "lr" if "lr_psnr" in text else "")):
-                away = members[["at_value", "at_printed", "at_low", "at_high"]].sub(members["at_demanded"], axis=0).abs()
+                away = (
+                    members[["at_value", "at_printed", "at_low", "at_high"]].sub(members["at_demanded"], axis=0).abs()
+                )
                 reaches[unit, key] = max(away.max().max(), 1e-9)
         lines = []
         for _, row in of_paper.iterrows():
             key = row["unit"], "lr" if "lr_psnr" in row["claim"] else ""
             own = row[["at_value", "at_printed", "at_low", "at_high"]].astype(float).sub(row["at_demanded"]).abs().max()
-            reach = own if not row["unit"] else reaches[key]
+            reach = max(own, abs(row["at_demanded"]) / 20) if not row["unit"] else reaches[key]
             lines.append(forest_row(row, reach, depth))
         head = f'<h4 class="forest-paper">{name}</h4>' if not paper else ""
         parts.append(f'{head}<ul class="forest">{"".join(lines)}</ul>')
     legend = "".join(f"<li>{verdict(name)}</li>" for name in VERDICTS if name in set(some["verdict"]))
-    printed = '<svg class="mark" viewBox="0 0 12 12" aria-hidden="true"><path d="M6 2v8M2.5 2h7" class="printed"/></svg>'
+    printed = (
+        '<svg class="mark" viewBox="0 0 12 12" aria-hidden="true"><path d="M6 2v8M2.5 2h7" class="printed"/></svg>'
+    )
     demanded = '<svg class="mark" viewBox="0 0 12 12" aria-hidden="true"><path d="M6 0v12" class="demanded"/></svg>'
     legend += f"<li>{printed} the paper's value</li><li>{demanded} what the claim demands</li>"
     return f'<ul class="legend">{legend}</ul>{"".join(parts)}'
@@ -293,7 +342,7 @@ def forest_row(row: pd.Series, reach: float, depth: int) -> str:
         drawn.append(f'<path d="M{WIDTH / 2} 1v18" class="demanded"/>')
         if not math.isnan(row["at_printed"]):
             drawn.append(f'<path d="M{x(row["at_printed"])} 3v14m-3.5 -14h7" class="printed"/>')
-        if not math.isnan(row["at_low"]) and not math.isnan(row["at_high"]):
+        if row["at_low"] < row["at_high"]:
             a, b = x(row["at_low"]), x(row["at_high"])
             drawn.append(f'<path d="M{a} 10H{b}M{a} 6v8M{b} 6v8" stroke="{colour}" stroke-width="1.6" fill="none"/>')
         if not math.isnan(row["at_value"]):
@@ -301,12 +350,17 @@ def forest_row(row: pd.Series, reach: float, depth: int) -> str:
             drawn.append(f'<path transform="translate({x(row["at_value"]) - 6} 4)" d="{path}" fill="{colour}"{rule}/>')
     value = number(row["value"]) if not math.isnan(row["value"]) else "not measured"
     unit = f" {row['unit']}" if row["unit"] and not math.isnan(row["value"]) else ""
-    told = f"paper {number(row['printed'])}" if not math.isnan(row["printed"]) else f"expected {row['expected']}"
-    href = section(row["notebook"], depth)
+    told = (
+        f"paper {row['printed']:+g}".replace("-", "−")
+        if not math.isnan(row["printed"])
+        else f"expected {row['expected']}"
+    )
+    href, place = section(row["notebook"], depth), title_of(row["notebook"]).removeprefix(row["paper"]).lstrip(": ")
     return (
-        f'<li><a href="{href}">{escape(short(row["claim"]))}</a>'
+        f'<li><span class="what"><small>{escape(place)}</small> <a href="{href}">{escape(short(row["claim"]))}</a></span>'
         f'<svg viewBox="0 0 {WIDTH} 20" width="{WIDTH}" height="20" aria-hidden="true">{"".join(drawn)}</svg>'
-        f'<span class="value">{value}{escape(unit)}{interval(row)} <small>{escape(told)}</small></span>{verdict(row["verdict"])}</li>'
+        f'<span class="value">{value}{escape(unit)}{interval(row)} <small>{escape(told)}</small></span>'
+        f"{verdict(row['verdict'])}</li>"
     )
 
 

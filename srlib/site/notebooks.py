@@ -75,13 +75,16 @@ def page(run: Run, notebook: str) -> dict:
             after = next((line.lstrip("# ") for line in reversed(text.splitlines()) if line.startswith("#")), after)
             cells.append(markdown(text))
             continue
-        shown = [of_file(run, notebook, path, f"{title}: {after}" if after else title, text) for path in files.get(i, [])]
+        shown = [
+            of_file(run, notebook, path, f"{title}: {after}" if after else title, text) for path in files.get(i, [])
+        ]
         if done:
             shown = [part for part in shown if part.startswith("<figure")]
             shown = [of_output(one, pictures=not shown) for one in outputs.get(cell.get("id"), [])] + shown
         body = "\n".join(part for part in shown if part)
         cells.append(code(text, body))
     cells.append(markdown("## How this was made\n\n" + html.made(run, notebook, depth=notebook.count("/") + 1)))
+    cells = [cell | {"id": f"cell-{i:02d}"} for i, cell in enumerate(cells)]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
@@ -102,7 +105,9 @@ def of_file(run: Run, notebook: str, path: Path, about: str, cell: str) -> str:
     """A figure, or the first lines of a table, as HTML."""
     depth = notebook.count("/") + 1
     if path.suffix != ".csv":
-        return html.figure(run, f"{notebook}/{path.name}", f"{about}: {path.stem.replace('_', ' ')}", depth=depth, caption="")
+        return html.figure(
+            run, f"{notebook}/{path.name}", f"{about}: {path.stem.replace('_', ' ')}", depth=depth, caption=""
+        )
     link = html.download(f"{notebook}/{path.name}", depth=depth)
     if path.stem in ROWS:
         return f'<p class="file">All rows: {link}</p>'
@@ -111,24 +116,33 @@ def of_file(run: Run, notebook: str, path: Path, about: str, cell: str) -> str:
         return html.checks(frame) + f'<p class="file">{link}</p>'
     if set(published.SCHEMA) <= set(frame):
         quantities = list(dict.fromkeys(frame["quantity"]))
-        return "\n".join(html.beside(frame[frame["quantity"] == name], name) for name in quantities) + f'<p class="file">{link}</p>'
+        return (
+            "\n".join(html.beside(frame[frame["quantity"] == name], name) for name in quantities)
+            + f'<p class="file">{link}</p>'
+        )
     more = f"{LINES} of {len(frame)} rows: " if len(frame) > LINES else ""
     return html.table(frame.head(LINES)) + f'<p class="file">{more}{link}</p>'
 
 
 def of_output(output: dict, *, pictures: bool) -> str:
-    """An output of an executed notebook as HTML: its tables and its words, and its pictures where no file has them. No warnings,
-    bars or widgets."""
+    """An output of an executed notebook as HTML: its tables and its words, and its pictures where no file has them. No
+    warnings, bars or widgets."""
     if output["output_type"] == "stream":
         text = "".join(output["text"]).strip()
-        return "" if output["name"] == "stderr" or WARNINGS.search(text) else f"<pre>{escape(text)}</pre>" if text else ""
+        return (
+            "" if output["name"] == "stderr" or WARNINGS.search(text) else f"<pre>{escape(text)}</pre>" if text else ""
+        )
     data = output.get("data", {})
     if "application/vnd.jupyter.widget-view+json" in data:
         return "<p class='file'>Here is a slider where Python runs: open the notebook in JupyterLab.</p>"
     if "text/html" in data:
         return f'<div class="scroll">{"".join(data["text/html"])}</div>'
     if "image/png" in data:
-        return f'<figure><img alt="" src="data:image/png;base64,{"".join(data["image/png"]).strip()}"></figure>' if pictures else ""
+        return (
+            f'<figure><img alt="" src="data:image/png;base64,{"".join(data["image/png"]).strip()}"></figure>'
+            if pictures
+            else ""
+        )
     return ""
 
 

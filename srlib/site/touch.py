@@ -1,5 +1,6 @@
-"""Pictures one can touch: a wipe between two methods, a lens on the same place in all of them, a slider over scales. Their files
-come from the notebook `touch`; book/_static/book.js moves them, by mouse, finger and keyboard."""
+"""Pictures one can touch: a wipe between two methods, a lens on the same place in all of them, a slider over scales.
+
+Their files come from the notebook `touch`; book/_static/book.js moves them, by mouse, finger and keyboard."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def named(models: list[str]) -> dict[str, str]:
 def of(run: Run, image: str = "") -> dict[str, pd.DataFrame]:
     """Photograph -> its pictures, in the order of the notebook; or of one photograph alone."""
     kept = run.table("touch/pictures")
-    found = {name: rows for name, rows in kept.groupby("image", sort=False)}
+    found = dict(iter(kept.groupby("image", sort=False)))
     return {image: found[image]} if image else found
 
 
@@ -53,7 +54,7 @@ def script(name: str, value: object) -> str:
 
 
 def pick(label: str, key: str, options: list[str], chosen: str) -> str:
-    listed = "".join(f'<option{" selected" if name == chosen else ""}>{escape(name)}</option>' for name in options)
+    listed = "".join(f"<option{' selected' if name == chosen else ''}>{escape(name)}</option>" for name in options)
     return f'<label>{label} <select data-key="{key}">{listed}</select></label>'
 
 
@@ -75,10 +76,10 @@ def wipe(run: Run, *, depth: int, image: str = "", left: str = "Bicubic", right:
     return (
         f'<div class="touch wipe" style="--ratio:{a["width"]}/{a["height"]}">{script("pictures", pictures)}'
         f'<form class="filters">{choices}</form>'
-        f'<div class="frame"><img class="under" src="{b["file"]}" alt="{escape(alt(b, first), quote=True)}" {size}>'
-        f'<img class="over" src="{a["file"]}" alt="{escape(alt(a, first), quote=True)}" {size}>'
+        f'<div class="frame"><img class="under" src="{b["file"]}" alt="{escape(alt(b, first))}" {size}>'
+        f'<img class="over" src="{a["file"]}" alt="{escape(alt(a, first))}" {size}>'
         f'<span class="edge-line" aria-hidden="true"></span>'
-        f'<input type="range" min="0" max="100" step="1" value="50" aria-label="Edge between the left and the right method"></div>'
+        f'<input type="range" min="0" max="100" value="50" aria-label="Edge between the left and the right method"></div>'
         f'<p class="caption"><span class="of-left"></span><span class="of-right"></span></p></div>'
     )
 
@@ -87,10 +88,15 @@ def lens(run: Run, *, depth: int) -> str:
     """One place of a photograph by all methods at once."""
     pictures = data(run, depth)
     first = next(iter(pictures))
-    base = next(p for p in pictures[first] if p["label"] == "Bicubic") if any(p["label"] == "Bicubic" for p in pictures[first]) else pictures[first][0]
+    base = (
+        next(p for p in pictures[first] if p["label"] == "Bicubic")
+        if any(p["label"] == "Bicubic" for p in pictures[first])
+        else pictures[first][0]
+    )
     tiles = "".join(
-        f'<figure><div class="tile" role="img" aria-label="{escape(alt(p, first), quote=True)}, magnified"></div>'
-        f'<figcaption><span class="swatch" style="background:{p["colour"]}"></span><span class="name">{escape(p["label"])}</span></figcaption></figure>'
+        f'<figure><div class="tile" role="img" aria-label="{escape(alt(p, first))}, magnified"></div>'
+        f'<figcaption><span class="swatch" style="background:{p["colour"]}"></span>'
+        f'<span class="name">{escape(p["label"])}</span></figcaption></figure>'
         for p in pictures[first]
     )
     return (
@@ -98,7 +104,8 @@ def lens(run: Run, *, depth: int) -> str:
         f'<form class="filters">{pick("Photograph", "image", list(pictures), first)}'
         f'<label>Left to right <input type="range" data-key="x" min="0" max="100" value="50"></label>'
         f'<label>Top to bottom <input type="range" data-key="y" min="0" max="100" value="45"></label></form>'
-        f'<div class="frame"><img src="{base["file"]}" alt="{escape(alt(base, first), quote=True)}" width="{base["width"]}" height="{base["height"]}">'
+        f'<div class="frame"><img src="{base["file"]}" alt="{escape(alt(base, first))}" '
+        f'width="{base["width"]}" height="{base["height"]}">'
         f'<span class="glass" aria-hidden="true"></span></div><div class="tiles">{tiles}</div></div>'
     )
 
@@ -107,23 +114,26 @@ def strip(run: Run, *, depth: int) -> str:
     """One patch by a few methods, at the scale that a slider says."""
     rows = run.table("touch/strip")
     models, scales = list(dict.fromkeys(rows["model"])), sorted(rows["scale"].unique())
-    called = labels(models)
+    called, place = labels(models), f"{html.up(depth)}data/touch/"
     files = {
-        called[model]: {f"{row.scale:g}": {"file": f"{html.up(depth)}data/touch/{row.file}", "size": f"{row.columns} × {row.rows}"}
-                        for row in some.itertuples()}
+        called[model]: {
+            f"{row.scale:g}": {"file": f"{place}{row.file}", "size": f"{row.columns} × {row.rows}"}
+            for row in some.itertuples()
+        }
         for model, some in rows.groupby("model", sort=False)
-    }  # fmt: skip
+    }
     start = min(range(len(scales)), key=lambda i: abs(scales[i] - 4))
     panels = "".join(
-        f'<figure data-model="{escape(name, quote=True)}"><img src="{of_scale[f"{scales[start]:g}"]["file"]}" '
-        f'alt="The patch by {escape(name, quote=True)} at ×{scales[start]:g}" width="200" height="200">'
+        f'<figure data-model="{escape(name)}"><img src="{of_scale[f"{scales[start]:g}"]["file"]}" '
+        f'alt="The patch by {escape(name)} at ×{scales[start]:g}" width="200" height="200">'
         f'<figcaption><span class="swatch" style="background:{ModelName.of(model).colour}"></span>{escape(name)}, '
         f'<span class="size">{of_scale[f"{scales[start]:g}"]["size"]}</span></figcaption></figure>'
         for (name, of_scale), model in zip(files.items(), models, strict=True)
     )
     return (
         f'<div class="touch strip">{script("pictures", {"scales": [float(s) for s in scales], "files": files})}'
-        f'<form class="filters"><label>Scale <input type="range" data-key="scale" min="0" max="{len(scales) - 1}" value="{start}" '
+        f'<form class="filters"><label>Scale '
+        f'<input type="range" data-key="scale" min="0" max="{len(scales) - 1}" value="{start}" '
         f'aria-valuetext="×{scales[start]:g}"> <output>×{scales[start]:g}</output></label></form>'
         f'<div class="panels">{panels}</div></div>'
     )
