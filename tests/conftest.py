@@ -32,6 +32,14 @@ def tiny_idm(name: str = "tiny-idm", seed: int = 0) -> Diffusion:
     return model.requires_grad_(False)
 
 
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """The folder of the book of the reference results, built once."""
+    from srlib.site import build
+
+    return build.build(out=tmp_path_factory.mktemp("book") / "site").parent
+
+
 @pytest.fixture
 def no_data(tmp_path, monkeypatch):
     """A data folder with nothing in it."""
