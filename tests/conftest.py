@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -34,9 +37,11 @@ def tiny_idm(name: str = "tiny-idm", seed: int = 0) -> Diffusion:
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
-    """The folder of the book of the reference results, built once."""
+    """The folder of the book of the reference results, built once; or $BOOK, one that was built before."""
     from srlib.site import build
 
+    if built := os.environ.get("BOOK"):
+        return Path(built).resolve()
     return build.build(out=tmp_path_factory.mktemp("book") / "site").parent
 
 

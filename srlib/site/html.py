@@ -116,7 +116,9 @@ def beside(frame: pd.DataFrame, quantity: str, *, only_measured: bool = False) -
         return ""
     digits = DIGITS.get(quantity, 2)
     some = some.assign(
-        dataset=some["dataset"].fillna(""), model=some["model"].fillna(""), scale=some["scale"].astype(float)
+        dataset=some["dataset"].astype(object).fillna(""),
+        model=some["model"].astype(object).fillna(""),
+        scale=some["scale"].astype(float),
     )
     columns = list(some[["dataset", "scale"]].drop_duplicates().itertuples(index=False, name=None))
     sets = list(dict.fromkeys(name for name, _ in columns))
@@ -194,7 +196,7 @@ def interval(row: pd.Series) -> str:
 def checks(frame: pd.DataFrame) -> str:
     """What a notebook concluded, line by line."""
     lines = []
-    for _, row in frame.fillna("").iterrows():
+    for _, row in frame.astype(object).fillna("").iterrows():
         measured = number(pd.to_numeric(row["measured"], errors="coerce"))
         unit = f" {escape(str(row['unit']))}" if row["measured"] != "" and row["unit"] else ""
         why = "; ".join(str(row[name]) for name in ("likely cause", "cause", "note") if row.get(name))

@@ -219,11 +219,11 @@ PAGES = ["index", "papers/diif", "papers/idm", "leaderboard", "methods/diif", "m
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["1280", "390"])
-def test_no_page_is_wider_than_the_window(opened, viewport):
+def test_no_page_is_wider_than_the_window(opened, book, viewport):
     page = opened("index", viewport=viewport)
     wide = []
     for name in PAGES:
-        page.goto(re.sub(r"/site/.*", f"/site/{name}.html", page.url))
+        page.goto(f"{book.as_uri()}/{name}.html")
         if page.evaluate("document.documentElement.scrollWidth") > viewport["width"]:
             wide.append(name)
         if folder := os.environ.get("SCREENSHOTS"):
