@@ -27,6 +27,7 @@ math_eqref_format = "Eq. {number}"
 
 html_theme = "furo"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["book.css"]
 html_js_files = ["book.js"]
 html_extra_path = ["results"]

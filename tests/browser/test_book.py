@@ -172,8 +172,9 @@ def test_the_wipe_shows_the_methods_that_are_chosen(opened):
     page.wait_for_timeout(200)
     after = pixels(page.locator(".wipe .frame"))
     half = before.shape[1] // 2
-    assert np.array_equal(before[:, : half - 40], after[:, : half - 40])
-    assert not np.array_equal(before[:, half + 40 :], after[:, half + 40 :])
+    change = np.abs(before - after).mean(axis=(0, 2))
+    assert change[20 : half - 40].max() < 1
+    assert change[half + 40 : -20].mean() > 1
 
 
 def test_the_lens_shows_the_same_place_in_all_methods(opened):
@@ -235,7 +236,7 @@ def test_three_clicks_to_whether_diif_is_faster_by_how_much_and_how_that_was_mea
     page = opened("index")
     page.get_by_role("link", name="Is DIIF really faster than LIIF, and by how much?").click()  # 1
     assert page.url.endswith("papers/diif.html#diif-table3")
-    section = page.locator("section#diif-table3, section:has(> #diif-table3)").first
+    section = page.locator("section#diif-table3")
     assert section.get_by_text("Is DIIF really faster than LIIF? Yes.").is_visible()
     faster = section.locator("table").first
     assert "DIIF over LIIF, fast" in faster.inner_text()
