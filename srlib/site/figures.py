@@ -59,6 +59,10 @@ def amount(macs: float) -> str:
     return f"{macs:.3g}"
 
 
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.005 else "under 1 %"
+
+
 def resolutions(name: str) -> str:
     """What a model's decoder computes at which resolution, by the equations and by the fast path, at ×8: one lane for LR codes,
     slices and pixels, in it every matrix product as a bar as long as its multiply-accumulates."""
@@ -80,8 +84,8 @@ def resolutions(name: str) -> str:
             parts.append(f'<rect x="0" y="{y}" width="{WIDTH}" height="{height}" class="lane"/>')
             parts.append(icon(place, 8, y + 6))
             parts.append(words(52, y + 20, PLACES[place], bold=True))
-            parts.append(words(52, y + 36, f"{100 * macs / total:.2g} %", size=11))
-            told.append(f"{PLACES[place]} {100 * macs / total:.2g} %")
+            parts.append(words(52, y + 36, percent(macs / total), size=11))
+            told.append(f"{PLACES[place]} {percent(macs / total)}")
             for i, p in enumerate(some):
                 line = y + 6 + 19 * i
                 length = 300 * p.macs / most

@@ -102,8 +102,8 @@ def lens(run: Run, *, depth: int) -> str:
     return (
         f'<div class="touch lens" style="--ratio:{base["width"]}/{base["height"]}">{script("pictures", pictures)}'
         f'<form class="filters">{pick("Photograph", "image", list(pictures), first)}'
-        f'<label>Left to right <input type="range" data-key="x" min="0" max="100" value="50"></label>'
-        f'<label>Top to bottom <input type="range" data-key="y" min="0" max="100" value="45"></label></form>'
+        f'<label>Left to right <input type="range" data-key="x" min="0" max="100" value="30"></label>'
+        f'<label>Top to bottom <input type="range" data-key="y" min="0" max="100" value="28"></label></form>'
         f'<div class="frame"><img src="{base["file"]}" alt="{escape(alt(base, first))}" '
         f'width="{base["width"]}" height="{base["height"]}">'
         f'<span class="glass" aria-hidden="true"></span></div><div class="tiles">{tiles}</div></div>'
