@@ -8,7 +8,7 @@ ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test test-all lab train suite data bench gpu reference minutes constraints clean
+.PHONY: help reproduce book test test-all lab train suite data bench gpu reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,11 +17,14 @@ help: ## this list
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,batch,slurm,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,batch,slurm,book,test]'
 	@touch $@
 
 reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, compact, paper); results land in results/PROFILE
 	@$(BIN)/srlib reproduce $(PROFILE) $(ARGS)
+
+book: .venv/ready ## the site of the reference results, or of PROFILE: results/book/.../index.html
+	@$(BIN)/srlib book $(if $(filter file,$(origin PROFILE)),,$(PROFILE))
 
 test: .venv/ready ## lint, then the tests, smoke runs of all notebooks included
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -52,7 +55,7 @@ reference: ## copy the CSVs, figures and run.json of results/PROFILE to results/
 	@test -d results/$(PROFILE) || { echo "no results/$(PROFILE) to copy: make reproduce PROFILE=$(PROFILE)"; exit 1; }
 	rm -rf results/reference/$(PROFILE) && mkdir -p results/reference/$(PROFILE)
 	cd results/$(PROFILE) && find . -not -path '*/.*' -not -path './train/run/*' \
-		\( -name '*.csv' -o -name '*.png' -o -name '*.gif' -o -name run.json \) -print0 | \
+		\( -name '*.csv' -o -name '*.png' -o -name '*.gif' -o -name '*.webp' -o -name run.json \) -print0 | \
 		tar cf - --null -T - | tar xf - -C ../reference/$(PROFILE)
 
 minutes: .venv/ready ## write how long each notebook of PROFILE took: results/reference/PROFILE.csv
@@ -69,4 +72,4 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 
 clean: ## remove the environment, what was measured, and all results but the reference copy
 	rm -rf .venv .snakemake results/measurements results/quick results/smoke results/compact results/paper results/interactive \
-		results/gpu results/gpu-rehearsal results/rehearsal
+		results/book results/gpu results/gpu-rehearsal results/rehearsal

@@ -376,6 +376,19 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
         raise Failed("\n  ".join([f"{len(failed)} of {len(names)} were not fetched:", *failed]))
 
 
+@app.command(help_epilogue=examples("srlib book", "srlib book quick", "srlib book quick --out public/"))
+def book(profile: str = "", /, *, out: Path | None = None) -> None:
+    """Build the book, a site of a run's results that opens without Python.
+
+    Args:
+        profile: Whose results, quick or compact; by default the reference copy.
+        out: Folder of the site; by default results/book/PROFILE.
+    """
+    from srlib.site import build
+
+    print(build.build(profile, out or ""))
+
+
 @app.command(
     help_epilogue=examples(
         "srlib bench",

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +61,16 @@ def tiny_idm(name: str = "tiny-idm", seed: int = 0) -> Diffusion:
         for p in model.parameters():  # fresh ones end in zeros
             p.data.add_(0.1 * torch.randn_like(p))
     return model.requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """The folder of the book of the reference results, built once; or $BOOK, one that was built before."""
+    from srlib.site import build
+
+    if built := os.environ.get("BOOK"):
+        return Path(built).resolve()
+    return build.build(out=tmp_path_factory.mktemp("book") / "site").parent
 
 
 @pytest.fixture

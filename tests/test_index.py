@@ -34,6 +34,7 @@ FIRST = {
     "later/methods": ["costs.csv", "savings.csv"],
     "quickstart": ["scores.csv"],
     "scale_slider": ["times.csv"],
+    "touch": ["pictures.csv"],
     "train": ["log.csv"],
 }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 from tqdm.auto import tqdm
 
 from srlib import data, evaluate, weights
@@ -236,6 +237,13 @@ class Book:
         with atomic.whole(self.folder / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None})
         self.made.append(f"{name}.png")
+
+    def picture(self, name: str, picture: np.ndarray) -> str:
+        """Save an RGB uint8 image as WebP, every pixel as it is; returns the file's name."""
+        with atomic.whole(self.folder / f"{name}.webp") as temporary:
+            Image.fromarray(picture).save(temporary, format="webp", lossless=True, method=6, exact=True)
+        self.made.append(f"{name}.webp")
+        return f"{name}.webp"
 
     def animation(self, name: str, frames: Sequence[np.ndarray]) -> Path:
         """Save RGB uint8 images as GIF."""

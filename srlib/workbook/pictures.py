@@ -65,6 +65,19 @@ def cropped(shown: list[Shown]) -> dict[str, dict[str, np.ndarray]]:
     return rows
 
 
+def keep(book: Book, shown: list[Shown]) -> pd.DataFrame:
+    """Save the shown part of each picture as a file of its own, for pages without a kernel: the LR image as large squares,
+    every result, the original. image, scale, model ("lr" and "original" too), psnr (`luma`), rows, columns, file."""
+    rows = []
+    for one in shown:
+        for model, picture in ({"lr": one.lr} | one.results | {"original": one.original}).items():
+            part = picture[figures.box(one.box)]
+            psnr = luma(one, picture) if model in one.results else math.nan
+            file = book.picture(f"{one.image}_x{one.scale:g}_{model}", np.ascontiguousarray(part))
+            rows.append((one.image, one.scale, model, psnr, *part.shape[:2], file))
+    return pd.DataFrame(rows, columns=["image", "scale", "model", "psnr", "rows", "columns", "file"])
+
+
 def luma(one: Shown, picture: np.ndarray) -> float:
     """Luma PSNR of the whole picture in dB, `scale` pixels cropped."""
     pair = (files.to_tensor(image) for image in (picture, one.original))

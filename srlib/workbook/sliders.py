@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 import numpy as np
@@ -15,6 +16,9 @@ from srlib.imaging.render import png
 from srlib.models.base import Model, Sampling, SRModel
 from srlib.models.catalogue import ModelName, labels
 from srlib.util.sizes import scaled_size
+
+if TYPE_CHECKING:
+    from srlib.workbook.book import Book
 
 Made = dict[str, tuple[np.ndarray, float]]  # model name -> (RGB uint8 image, seconds)
 Strip = tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]  # rows for `figures.crops`, and times
@@ -57,6 +61,16 @@ class Slider:
         """The slider, and a panel of `panel` pixels per model whose pixels grow finer with the scale."""
         scale = scale_slider(low, high, start)
         return dragged([scale], self.models, lambda: self.at(scale.value), panel)
+
+
+def keep(book: Book, slider: Slider, scales: Sequence[float]) -> pd.DataFrame:
+    """Save what a slider shows at some scales as files, for pages without a kernel: model, scale, rows, columns, file."""
+    rows = [
+        (model, scale, *picture.shape[:2], book.picture(f"strip_x{scale:g}_{model}", picture))
+        for scale in scales
+        for model, (picture, _) in slider.at(scale).items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "scale", "rows", "columns", "file"])
 
 
 class DiffusionSlider:
