@@ -81,16 +81,19 @@ def luma_psnr(shown: list[Shown]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "image", "scale", "model", "psnr"])
 
 
+def step_picture(picture: np.ndarray) -> np.ndarray:
+    """Steps to the pixels above and to the left, 8-bit, brightened eight times: RGB uint8 -> RGB uint8."""
+    grey = picture.astype(float).mean(axis=2)
+    step = np.abs(np.diff(grey, axis=0, prepend=grey[:1])) + np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
+    return np.repeat(np.clip(8 * step, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
 def steps(one: Shown) -> Shown:
-    """Steps to the pixels above and to the left in place of the pictures, 8-bit, brightened eight times."""
-
-    def of(picture: np.ndarray) -> np.ndarray:
-        grey = picture.astype(float).mean(axis=2)
-        step = np.abs(np.diff(grey, axis=0, prepend=grey[:1])) + np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
-        return np.repeat(np.clip(8 * step, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-    results = {model: of(picture) for model, picture in one.results.items()}
-    return replace(one, title="steps, × 8", lr=of(one.lr), results=results, original=of(one.original))
+    """`step_picture` of the pictures in their place."""
+    results = {model: step_picture(picture) for model, picture in one.results.items()}
+    return replace(
+        one, title="steps, × 8", lr=step_picture(one.lr), results=results, original=step_picture(one.original)
+    )
 
 
 def step_profiles(one: Shown) -> pd.DataFrame:
@@ -98,10 +101,15 @@ def step_profiles(one: Shown) -> pd.DataFrame:
     rows = [
         (model, axis, place, jump)
         for model, picture in (one.results | {"original": one.original}).items()
-        for axis, jumps in metrics.jumps(files.to_tensor(picture), round(one.scale)).items()
-        for place, jump in enumerate(jumps)
+        for axis, place, jump in jumps(picture, round(one.scale))
     ]
     return pd.DataFrame(rows, columns=["model", "axis", "place", "jump"])
+
+
+def jumps(picture: np.ndarray, scale: int) -> list[tuple[str, int, float]]:
+    """`metrics.jumps` of RGB uint8: (axis, place, jump)."""
+    by_axis = metrics.jumps(files.to_tensor(picture), scale)
+    return [(axis, place, jump) for axis, values in by_axis.items() for place, jump in enumerate(values)]
 
 
 SEAM = "step into a cell / steps beside it"
