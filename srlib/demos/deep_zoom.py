@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable, Sequence
 
 import anywidget
+import numpy as np
+import pandas as pd
 import torch
 import traitlets
 from torch.utils.flop_counter import FlopCounterMode
 
 from srlib import cost
 from srlib.demos.newest import Newest
-from srlib.demos.page import STYLE, chosen, check_decoders, said, script
+from srlib.demos.page import STYLE, check_decoders, chosen, said, script
 from srlib.demos.photographs import UPLOAD, Encodings, Photograph, embedded, uploaded
 from srlib.imaging import windows
 from srlib.imaging.files import to_uint8
 from srlib.imaging.windows import Window
 from srlib.models.base import Model
+from srlib.models.catalogue import labels
 from srlib.util.errors import unknown
+from srlib.util.sizes import Size
 
 LARGEST = 1024  # rows and columns of a view
 SOON = 0.06  # seconds that a first picture may take: the coarser, the slower the model
@@ -166,3 +170,25 @@ class DeepZoom(anywidget.AnyWidget):
         place = {"shape": window.shape, "box": window.box, "size": window.size, "image": photograph.digest}
         place |= {"rows": window.rows, "columns": window.columns}
         self.send({"kind": "frame", **about, **place}, [image.tobytes()])
+
+
+@torch.inference_mode()
+def compare(zoom: DeepZoom, views: Sequence[Sequence[float]], shape: Size) -> tuple[pd.DataFrame, dict]:
+    """Views, (scale, row, column) with the centre from 0 to 1, of `shape` pixels, decoded alone, beside the same window of
+    `model.decode`: model, scale, the window, largest_step (8-bit), seconds, macs. And pictures for `figures.crops`."""
+    rows, pictures, size = [], {}, zoom.photograph.size
+    names = labels(list(zoom.models))
+    for scale, *centre in views:
+        window = Window.around(size, scale, tuple(n * at for n, at in zip(size, centre, strict=True)), tuple(shape))
+        for name, model in zoom.models.items():
+            features = zoom.encodings.of(zoom.photograph, model)
+            start = time.perf_counter()
+            alone = to_uint8(windows.decode(model, features, window))
+            seconds = time.perf_counter() - start
+            whole = to_uint8(model.decode(features, window.size, rows=torch.arange(*window.rows)))
+            step = np.abs(whole[:, slice(*window.columns)].astype(int) - alone).max()
+            place = window.rows[0], window.columns[0], *window.shape
+            rows.append((name, scale, *place, int(step), seconds, zoom.macs.of(model, window, features.shape[1])))
+            pictures.setdefault(f"×{scale:g}", {})[names[name]] = alone
+    columns = ["model", "scale", "top", "left", "rows", "columns", "largest_step", "seconds", "macs"]
+    return pd.DataFrame(rows, columns=columns), pictures

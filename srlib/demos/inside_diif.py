@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -25,7 +26,7 @@ from srlib.models.diif import DIIF, axis, largest_group, reference_rows
 from srlib.models.diif_fixed import INTERVAL, FixedSliceDIIF
 from srlib.models.geometry import group_starts, nearest_code
 from srlib.models.layers import linears
-from srlib.util.sizes import Size
+from srlib.util.sizes import Size, scaled_size
 from srlib.workbook import pictures
 
 KINDS = {"linear": "linear (DIIF)", "constant": "constant (cs)", "fixed": "fixed (w/o ds)"}
@@ -263,3 +264,20 @@ class InsideDIIF(Stage):
         text += f"<h4>The whole image, {h} × {w} pixels</h4>"
         head = ["slicing", "coarse stages", "fine stages", "MLPs", "decoder MMAC"]
         return text + table(head, rows, on=list(found["slicing"]).index(kind))
+
+
+def by_scale(demo: InsideDIIF, scales: Sequence[float]) -> pd.DataFrame:
+    """`costs` of the demo's first image at several scales."""
+    lr = demo.photograph(demo.options["values"]["image"]).size
+    parts = [costs(list(demo.models.values()), lr, scaled_size(lr, scale)).assign(scale=scale) for scale in scales]
+    return pd.concat(parts, ignore_index=True)
+
+
+def side_by_side(demo: InsideDIIF, scale: float) -> dict[str, dict[str, np.ndarray]]:
+    """Rows for `figures.crops`: the shown part by each way of slicing, and its steps."""
+    photograph, rows = demo.photograph(demo.options["values"]["image"]), {"picture": {}, "steps, × 8": {}}
+    for kind, model in demo.models.items():
+        window = demo.window(photograph.size, scale)
+        image = to_uint8(windows.decode(model, demo.encodings.of(photograph, model), window))
+        rows["picture"][KINDS[kind]], rows["steps, × 8"][KINDS[kind]] = image, pictures.step_picture(image)
+    return rows

@@ -145,3 +145,19 @@ class InsideDIINN(Stage):
         ]
         head = ["layer", "channels", "modulation at 0", "modulation, rms", "product, rms"]
         return Answer(shown, "<h4>Over the shown part</h4>" + table(head, rows, on=i))
+
+
+@torch.inference_mode()
+def by_layer(demo: InsideDIINN, channels: Sequence[int]) -> tuple[pd.DataFrame, dict, float]:
+    """`summary` of the part shown first; rows for `figures.crops`, products of some channels by layer; and the largest difference
+    between the picture and the decoder's last linear layer of the last product."""
+    values = demo.options["values"]
+    photograph = demo.photograph(values["image"])
+    window = demo.window(photograph.size, float(values["scale"]))
+    made, found = layers(demo.model, demo.encodings.of(photograph, demo.model), window)
+    pictures = {
+        f"layer {i}": {f"channel {k}": heat(layer.synthesis[..., k].numpy()) for k in channels}
+        for i, layer in enumerate(found)
+    }
+    again = demo.model.decoder.last(found[-1].synthesis).permute(2, 0, 1) * demo.model.std + demo.model.mean
+    return summary(found), pictures, float((again - made[0]).abs().max())

@@ -124,3 +124,22 @@ class InsideIDM(Stage):
         return Answer(
             shown, f"{text}<p>At this scale p is {own:.3f}; other factors tell the network a scale that is not so.</p>"
         )
+
+
+def by_factor(demo: InsideIDM, factors: Sequence[float]) -> pd.DataFrame:
+    """`shares` at several scaling factors: p first."""
+    return pd.concat([shares(demo.model, p).assign(p=p) for p in factors], ignore_index=True)[
+        ["p", "level", "channels", "mean", "least", "most"]
+    ]
+
+
+def by_step(demo: InsideIDM, shown: Sequence[int]) -> tuple[pd.DataFrame, dict, float]:
+    """Noise levels by step; a row for `figures.crops`, x_t after some steps; and the largest difference between the last one and the
+    image, in 8-bit steps."""
+    values = demo.options["values"]
+    lr = demo.part(demo.photograph(values["image"]))
+    image, frames = draw(demo.model, lr, float(values["scale"]), 0, demo.steps, demo.sampler, None)
+    levels = pd.DataFrame([(i, level) for i, (level, _) in enumerate(frames, start=1)], columns=["step", "level"])
+    looks = [to_uint8((x + 1) / 2) for _, x in frames]
+    pictures = {demo.model.name: {f"step {i}": looks[i - 1] for i in shown}}
+    return levels, pictures, float(np.abs(looks[-1].astype(int) - image).max())
