@@ -84,17 +84,26 @@ def most(lr: Size) -> float:
 
 @torch.inference_mode()
 def decode(
-    model: Model, features: Tensor, window: Window, *, stop: Callable[[], bool] = lambda: False
+    model: Model,
+    features: Tensor,
+    window: Window,
+    *,
+    first: tuple[int, int] = (0, 0),
+    stop: Callable[[], bool] = lambda: False,
 ) -> Tensor | None:
     """The window of `model.decode(features, window.size)`, the rest never computed: (B, 3, rows, columns), not clamped.
 
-    features: of the whole image, from `model.encode`. stop: asked after every band; once it says True the result is None.
+    features: from `model.encode`, of the whole image, or of a part that starts at LR pixel `first` and holds all that
+    `Window.codes` names. stop: asked after every band; once it says True the result is None.
     """
     reach = model.decoder.reach
-    at_hand = features[(..., *window.codes(reach))]
+    down, across = (
+        slice(codes.start - start, codes.stop - start) for codes, start in zip(window.codes(reach), first, strict=True)
+    )
     out = features.new_empty(features.shape[0], 3, *window.shape)
-    for first, band in model.decode_bands(at_hand, window.grid(reach), torch.arange(*window.rows)):
+    made = model.decode_bands(features[..., down, across], window.grid(reach), torch.arange(*window.rows))
+    for row, band in made:
         if stop():
             return None
-        out[:, :, first : first + band.shape[2]] = band
+        out[:, :, row : row + band.shape[2]] = band
     return out
