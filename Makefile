@@ -7,7 +7,7 @@ ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test test-all lab train data bench reference minutes constraints clean
+.PHONY: help reproduce test test-all lab demo train data bench reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ help: ## this list
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,batch,slurm,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,demo,batch,slurm,test]'
 	@touch $@
 
 reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, compact, paper); results land in results/PROFILE
@@ -31,6 +31,9 @@ test-all: .venv/ready ## the slow tests and the browser tests too
 
 lab: .venv/ready ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+demo: .venv/ready ## the demos as web pages, on this machine alone (ARGS="--ip 0.0.0.0": on the network)
+	@$(BIN)/srlib demo $(ARGS)
 
 train: .venv/ready ## train MODEL (or resume its run) in runs/MODEL
 	$(BIN)/python -m srlib train $(MODEL) $(ARGS)

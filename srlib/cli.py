@@ -146,6 +146,23 @@ def upscale(
         raise Failed("\n  ".join([f"{len(failed)} of {len(pairs)} pictures failed:", *failed]))
 
 
+@app.command(help_epilogue=examples("srlib demo", "srlib demo --ip 0.0.0.0 --port 80"))
+def demo(*, ip: str = "127.0.0.1", port: int = 8866) -> int:
+    """Show the demos as web pages, until Ctrl-C.
+
+    Args:
+        ip: The address to listen at; 0.0.0.0 lets other machines in.
+        port: Its port.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("voila") is None:
+        raise Failed("the pages need Voilà: pip install 'srlib[demo]'")
+    from srlib.demos import serve
+
+    return serve.serve(ip, port)
+
+
 @app.command(
     name="run",
     help_epilogue=examples(
