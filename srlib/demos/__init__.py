@@ -1,4 +1,5 @@
-"""What people drag, zoom and point at, in JupyterLab and as web pages. Widgets on anywidget, each with a small script of its own.
+"""What people drag, zoom and point at, in JupyterLab and as web pages. Widgets on anywidget, each with a small script of
+its own.
 
 >>> from srlib.demos import DeepZoom
 >>> DeepZoom([srlib.load("bicubic"), srlib.load("compact-diif")])

@@ -54,8 +54,8 @@ class Vertex:
 @dataclass(frozen=True)
 class Inside:
     """What an output pixel belongs to. pixel, code: (row, column). group: its output pixels, (top, left, bottom, right), ends
-    excluded. slice: those of its slice, (row, column) each. number, slices: which slice of how many in a group. vertices: of the
-    cell, none for fixed slicing, which takes LIIF's four nearest codes instead."""
+    excluded. slice: those of its slice, (row, column) each. number, slices: which slice of how many in a group. vertices:
+    of the cell, none for fixed slicing, which takes LIIF's four nearest codes instead."""
 
     pixel: Size
     code: Size
@@ -89,8 +89,8 @@ def inside(model: Model, lr: Size, size: Size, pixel: Size) -> Inside:
 
 
 def vertex_weights(decoder: DIIF, lr: Size, size: Size, pixel: Size, code: Size) -> list[Vertex]:
-    """The vertices of a pixel's cell with their shares S_v / S (Eq 11): what the decoder's own slice ensemble makes of slice vectors
-    that each name their vertex."""
+    """The vertices of a pixel's cell with their shares S_v / S (Eq 11): what the decoder's own slice ensemble makes of
+    slice vectors that each name their vertex."""
     rows = axis(lr[0], size[0], grouped=decoder.slicing == "constant")
     columns = axis(lr[1], size[1], grouped=True)
     places = [(y, x) for y in decoder.sides for x in decoder.sides]
@@ -116,8 +116,8 @@ def evaluations(model: Model, lr: Size, size: Size) -> dict[str, int]:
 
 
 def costs(models: Sequence[Model], lr: Size, size: Size) -> pd.DataFrame:
-    """A row for each model: slicing, model, coarse, fine, mlp (evaluations), macs (counted), macs_expected (evaluations times what one
-    of them multiplies)."""
+    """A row for each model: slicing, model, coarse, fine, mlp (evaluations), macs (counted), macs_expected (evaluations
+    times what one of them multiplies)."""
     rows = []
     for model in models:
         times = evaluations(model, lr, size)
@@ -219,7 +219,7 @@ class InsideDIIF(Stage):
                 "width": 1,
                 "height": 1,
                 "fill": SLICE,
-                "fill-opacity": 0.45,
+                "fill-opacity": 0.6,
             }
             for row, column in here.slice
         ]
@@ -227,12 +227,12 @@ class InsideDIIF(Stage):
         marks.append(rectangle(*cell, CELL, **{"stroke-dasharray": "4 3"}))
         row, column = here.pixel
         marks.append(rectangle(row - y, column - x, row + 1 - y, column + 1 - x, "#000"))
-        largest = 0.35 * min(sy, sx)
+        largest = 0.25 * min(sy, sx)
         for vertex in here.vertices:
-            marks.append(
-                {"kind": "circle", "cx": vertex.column * sx - x, "cy": vertex.row * sy - y, "r": 0.12 * min(sy, sx) + largest * vertex.weight,
-                 "fill": VERTEX, "fill-opacity": 0.9, "stroke": "#fff", "stroke-width": 1}
-            )  # fmt: skip
+            radius = 0.05 * min(sy, sx) + largest * vertex.weight
+            place = {"cx": vertex.column * sx - x, "cy": vertex.row * sy - y, "r": radius}
+            look = {"fill": VERTEX, "fill-opacity": 0.9, "stroke": "#fff", "stroke-width": 1}
+            marks.append({"kind": "circle", **place, **look})
         return marks
 
     def words(self, here: Inside, photograph: Photograph, window: Window, kind: str) -> str:
@@ -250,7 +250,7 @@ class InsideDIIF(Stage):
             rows = [(f"row {v.row}, column {v.column}", f"{v.weight:.3f}") for v in here.vertices]
             text += f"<h4>Vertices (red), each reading {reads} codes</h4>" + table(["vertex", "weight"], rows)
         else:
-            text += "<p>Fixed slicing has no vertices: the four codes around the slice's mean coordinate answer, as in LIIF.</p>"
+            text += "<p>Fixed slicing has no vertices: four codes around the slice's mean coordinate answer, as in LIIF.</p>"
         key = photograph.size, window.size
         if key not in self.counted:
             self.counted = {key: costs(list(self.models.values()), *key)}

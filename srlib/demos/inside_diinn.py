@@ -1,4 +1,5 @@
-"""Inside DIINN: what the modulation and the synthesis branch hold over a part of an image, layer by layer, channel by channel."""
+"""Inside DIINN: what the modulation and the synthesis branch hold over a part of an image, layer by layer, channel by
+channel."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ class Layer:
 
 @torch.inference_mode()
 def layers(model: Model, features: Tensor, window: Window) -> tuple[Tensor, list[Layer]]:
-    """The window (1, 3, rows, columns) by the reference path, and what its layers held, as they ran. ValueError for a decoder that is
-    not DIINN's."""
+    """The window (1, 3, rows, columns) by the reference path, and what its layers held, as they ran. ValueError for a
+    decoder that is not DIINN's."""
     if not isinstance(model.decoder, DIINN):
         raise ValueError(f"{model.name} is not a DIINN")
     held: dict[torch.nn.Module, list[Tensor]] = {}
@@ -62,7 +63,8 @@ def layers(model: Model, features: Tensor, window: Window) -> tuple[Tensor, list
 
 
 def summary(found: Sequence[Layer]) -> pd.DataFrame:
-    """A row a layer: layer, channels, silent (share of modulation values that are 0), modulation, synthesis (root mean squares)."""
+    """A row a layer: layer, channels, silent (share of modulation values that are 0), modulation, synthesis (root mean
+    squares)."""
     rows = [
         (
             i,
@@ -149,8 +151,8 @@ class InsideDIINN(Stage):
 
 @torch.inference_mode()
 def by_layer(demo: InsideDIINN, channels: Sequence[int]) -> tuple[pd.DataFrame, dict, float]:
-    """`summary` of the part shown first; rows for `figures.crops`, products of some channels by layer; and the largest difference
-    between the picture and the decoder's last linear layer of the last product."""
+    """`summary` of the part shown first; rows for `figures.crops`, products of some channels by layer; and the largest
+    difference between the picture and the decoder's last linear layer of the last product."""
     values = demo.options["values"]
     photograph = demo.photograph(values["image"])
     window = demo.window(photograph.size, float(values["scale"]))

@@ -45,8 +45,8 @@ def shares(model: Diffusion, p: float) -> pd.DataFrame:
 class InsideIDM(Stage):
     """Denoising steps and channel weights.
 
-    model: an IDM. images: names of scikit-image's photographs; from each a square part, `longest` LR pixels a side, is enlarged.
-    steps, sampler: of `Diffusion.sample`.
+    model: an IDM. images: names of scikit-image's photographs; from each a square part, `longest` LR pixels a side, is
+    enlarged. steps, sampler: of `Diffusion.sample`.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class InsideIDM(Stage):
         strip = np.concatenate(
             [np.repeat(sorted(some), widest // len(some))[None].repeat(8, axis=0) for some in levels.values()]
         )
-        told = f"each channel's share of the LR image, p = {p:.3f}\na row a level, the finest first, channels sorted; dark 0, light 1"
+        told = f"each channel's share of the LR image, p = {p:.3f}\na row a level, the finest first, sorted; dark 0, light 1"
         shown.append(Picture(heat(strip, signed=False), told, width=512))
         rows = [
             (one.level, one.channels, f"{one.mean:.3f}", f"{one.least:.3f}", f"{one.most:.3f}")
@@ -134,8 +134,8 @@ def by_factor(demo: InsideIDM, factors: Sequence[float]) -> pd.DataFrame:
 
 
 def by_step(demo: InsideIDM, shown: Sequence[int]) -> tuple[pd.DataFrame, dict, float]:
-    """Noise levels by step; a row for `figures.crops`, x_t after some steps; and the largest difference between the last one and the
-    image, in 8-bit steps."""
+    """Noise levels by step; a row for `figures.crops`, x_t after some steps; and the largest difference between the last
+    one and the image, in 8-bit steps."""
     values = demo.options["values"]
     lr = demo.part(demo.photograph(values["image"]))
     image, frames = draw(demo.model, lr, float(values["scale"]), 0, demo.steps, demo.sampler, None)

@@ -11,8 +11,8 @@ IDLE = 30.0  # seconds that the thread waits for another request
 class Newest:
     """Does in a thread of its own what it was asked last.
 
-    work: called with a request, and with a function that says whether a newer one has come, for the work to end early. A request
-    that has not begun when the next one comes is dropped. What `work` raises is given to `failed`.
+    work: called with a request, and with a function that says whether a newer one has come, for the work to end early. A
+    request that has not begun when the next one comes is dropped. What `work` raises is given to `failed`.
     """
 
     def __init__(self, work: Callable[[object, Callable[[], bool]], None], failed: Callable[[Exception], None]):

@@ -100,7 +100,8 @@ def uploaded(content: bytes, name: str, longest: int) -> Photograph:
 
 
 class Encodings:
-    """Features by picture and model: an encoder runs once for each pair. Those used longest ago make room beyond `KEPT` bytes."""
+    """Features by picture and model: an encoder runs once for each pair. Those used longest ago make room beyond `KEPT`
+    bytes."""
 
     def __init__(self, kept: int = KEPT):
         self.kept, self.made = kept, OrderedDict[tuple[str, str], Tensor]()

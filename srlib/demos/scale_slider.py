@@ -26,9 +26,10 @@ TRUTH = "#1a7f37"
 class ScaleSlider(Stage):
     """A part of an image at the scale that is dragged.
 
-    models: to choose from, of any scale. images: names of scikit-image's photographs. longest: a photograph is made so small, in
-    pixels of its longer side, before it is enlarged, so that the truth is known up to the scale that undoes this. part: LR
-    pixels of the part that is shown, as long as it fits into `panel` output pixels; beyond, the part grows smaller instead.
+    models: to choose from, of any scale. images: names of scikit-image's photographs. longest: a photograph is made so
+    small, in pixels of its longer side, before it is enlarged, so that the truth is known up to the scale that undoes
+    this. part: LR pixels of the part that is shown, as long as it fits into `panel` output pixels; beyond, the part grows
+    smaller instead.
     """
 
     def __init__(

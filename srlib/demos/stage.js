@@ -89,7 +89,8 @@ function render({ model, el }) {
 
   function caption(target, picture) {
     target.style.borderColor = picture.colour;
-    target.replaceChildren(...picture.caption.split("\n").flatMap((part, i) => (i ? [element("br"), part] : [element("b", {}, part)])));
+    const lines = picture.caption.split("\n");
+    target.replaceChildren(...lines.flatMap((part, i) => (i ? [element("br"), part] : [picture.plain ? part : element("b", {}, part)])));
   }
 
   function answer({ layout, pictures: told, html }, buffers) {
@@ -100,7 +101,7 @@ function render({ model, el }) {
       const frame = figure.querySelector(".sr-frame");
       if (last) {
         put(frame.querySelector("div"), picture, buffers[i]);
-        caption(figure.querySelector("figcaption"), { ...told[i - 1], caption: `${told[i - 1].caption.replace("\n", " ")}\n${picture.caption.replace("\n", " ")}` });
+        caption(figure.querySelector("figcaption"), { ...told[i - 1], plain: true, caption: `${told[i - 1].caption.replace("\n", " ")}\n${picture.caption.replace("\n", " ")}` });
         [told[i - 1], picture].forEach((one, k) => {
           const label = frame.querySelectorAll(".sr-label")[k];
           label.textContent = one.name;

@@ -21,8 +21,9 @@ OWN = "@own"  # the value that means the uploaded picture
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of an answer. image: RGB uint8. name: on it in a wipe; caption: above it, its first line in bold. width: in CSS
-    pixels. marks: SVG elements over it, in its own pixels, {"kind": "rect", "x": ...}. pointed: whether people point at it."""
+    """One picture of an answer. image: RGB uint8. name: on it in a wipe; caption: above it, its first line in bold. width:
+    in CSS pixels. marks: SVG elements over it, in its own pixels, {"kind": "rect", "x": ...}. pointed: whether people
+    point at it."""
 
     image: np.ndarray
     caption: str
@@ -80,8 +81,8 @@ class Stage(anywidget.AnyWidget):
         self.on_msg(self.hear)
 
     def answer(self, values: dict, point: tuple[float, float] | None, stale: Callable[[], bool]) -> Answer | None:
-        """values: of the controls. point: (row, column) in the pointed picture, 0 to 1, or None before anyone pointed. stale: whether
-        a newer question has come; then the answer may be None."""
+        """values: of the controls. point: (row, column) in the pointed picture, 0 to 1, or None before anyone pointed.
+        stale: whether a newer question has come; then the answer may be None."""
         raise NotImplementedError
 
     def photograph(self, name: str) -> Photograph:

@@ -155,7 +155,8 @@ def deflated(pixels: np.ndarray) -> bytes:
 def tiff_directory(
     shape: tuple[int, int, int], dtype: np.dtype, said: Metadata, *, large: bool
 ) -> ImageFileDirectory_v2:
-    """All that a TIFF says of a picture (H, W, 1, 3 or 4) but where its strips or tiles lie. large: BigTIFF, offsets of 64 bits."""
+    """All that a TIFF says of a picture (H, W, 1, 3 or 4) but where its strips or tiles lie. large: BigTIFF, offsets of
+    64 bits."""
     height, width, channels = shape
     directory = ImageFileDirectory_v2(ifh=b"II+\0" + bytes(12) if large else b"II*\0" + bytes(4))
     directory.update(said.tags)

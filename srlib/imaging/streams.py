@@ -1,8 +1,10 @@
-"""Results larger than memory: written strip by strip into a tiled BigTIFF or a Deep Zoom pyramid, and gone on with after a kill.
+"""Results larger than memory: written strip by strip into a tiled BigTIFF or a Deep Zoom pyramid, and gone on with after a
+kill.
 
-The output is cut into tiles of `SIDE` pixels, a row of neighbouring tiles is a strip, and strips that share an encoded part of the
-input are a block. A strip is always decoded alone and the same way, so that a run that was interrupted gives the same bytes.
-Beside the target lie, until it is whole, what is written so far (`.NAME.part`) and a journal of it (`.NAME.journal`).
+The output is cut into tiles of `SIDE` pixels, a row of neighbouring tiles is a strip, and strips that share an encoded
+part of the input are a block. A strip is always decoded alone and the same way, so that a run that was interrupted gives
+the same bytes. Beside the target lie, until it is whole, what is written so far (`.NAME.part`) and a journal of it
+(`.NAME.journal`).
 """
 
 from __future__ import annotations
@@ -355,7 +357,8 @@ def blocks(lr: Size, size: Size, model: Model, tile: int) -> Iterator[Block]:
 
 
 class Decoded:
-    """Strips of one block, encoded when the first of them is asked for. pixels: LR rows and columns -> (1, 3, h, w) in [0, 1]."""
+    """Strips of one block, encoded when the first of them is asked for. pixels: LR rows and columns -> (1, 3, h, w) in
+    [0, 1]."""
 
     def __init__(self, model: Model, pixels: Callable[[slice, slice], Tensor], block: Block, lr: Size, size: Size):
         self.model, self.pixels, self.lr, self.size = model, pixels, lr, size
@@ -381,9 +384,9 @@ class Decoded:
 def enlarge(path: Path, target: Path, model: Model, size: Size, *, progress: bool = False, tile: int = TILE) -> None:
     """Enlarge a picture file into `target` (.tif: BigTIFF; .dzi: Deep Zoom) strip by strip.
 
-    Memory: one encoded block and one strip, whatever the size of the result; and tables of about a kilobyte for each output row.
-    Interrupted, the same call goes on where it was; another picture, size or model starts anew. ValueError for a diffusion model,
-    which sees the whole image at once, and where another process writes the same.
+    Memory: one encoded block and one strip, whatever the size of the result; and tables of about a kilobyte for each
+    output row. Interrupted, the same call goes on where it was; another picture, size or model starts anew. ValueError for
+    a diffusion model, which sees the whole image at once, and where another process writes the same.
     """
     if not isinstance(model, Model):
         raise ValueError(

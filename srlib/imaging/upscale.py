@@ -80,9 +80,9 @@ def upscale_file(
 ) -> Size:
     """`upscale` from file to file; EXIF, ICC profile and DPI go along as far as the type holds them. Returns the result's size.
 
-    The type is the one that the target's name says (`saving.save`). A .dzi, and a .tif of more than `streams.LARGE` bytes, is written
-    piece by piece; interrupted, the same call goes on. ValueError if the type cannot hold the picture, and for a target that is
-    the source; FileExistsError for one that exists, unless `force`.
+    The type is the one that the target's name says (`saving.save`). A .dzi, and a .tif of more than `streams.LARGE` bytes,
+    is written piece by piece; interrupted, the same call goes on. ValueError if the type cannot hold the picture, and for
+    a target that is the source; FileExistsError for one that exists, unless `force`.
     """
     check_one(scale, size)
     source, target = Path(source), Path(target)
@@ -167,7 +167,8 @@ def check_target(source: Path, target: Path, force: bool) -> None:
 
 
 def fitting(source: Path, target: Path, size: Size) -> Opened:
-    """The picture, whose result of this size the target can hold; ValueError if not. Opaque alpha is left out where it cannot."""
+    """The picture, whose result of this size the target can hold; ValueError if not. Opaque alpha is left out where it
+    cannot."""
     opened = open_file(source)
     if opened.alpha is not None and not file_type(target).alpha and opened.alpha.min() == 1:
         opened = opened.without_alpha()

@@ -18,7 +18,8 @@ SIDE = 2**17  # output pixels a side: decoders make tables of some hundred bytes
 
 @dataclass(frozen=True)
 class Window:
-    """A part of an output image. lr, size: of the whole image, (rows, columns). rows, columns: (first, end) in output pixels."""
+    """A part of an output image. lr, size: of the whole image, (rows, columns). rows, columns: (first, end) in output
+    pixels."""
 
     lr: Size
     size: Size
