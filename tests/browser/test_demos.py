@@ -18,13 +18,16 @@ from srlib.imaging.windows import Window
 from srlib.workbook import plan
 
 ZOOM = "document.querySelector('.sr-deep-zoom').srlib"
-SHARP = f"""() => {{
+SHARP = """() => {
   const zoom = document.querySelector('.sr-deep-zoom')?.srlib;
-  return zoom?.image && zoom.view.methods.every((name) => (zoom.frames[name] ?? []).some((f) => f.seq === zoom.seq &&
-  f.stage === 'sharp'));
-}}"""
-ANSWERED = "() => { const stage = document.querySelector('.sr-stage')?.srlib; return stage?.seq > 0 && stage.shown ===
-stage.seq; }" LOOK = plan.profile("quick")["notebooks"]["deep_zoom"]
+  const is = (name) => (zoom.frames[name] ?? []).some((frame) => frame.seq === zoom.seq && frame.stage === 'sharp');
+  return zoom?.image && zoom.view.methods.every(is);
+}"""
+ANSWERED = """() => {
+  const stage = document.querySelector('.sr-stage')?.srlib;
+  return stage?.seq > 0 && stage.shown === stage.seq;
+}"""
+LOOK = plan.profile("quick")["notebooks"]["deep_zoom"]
 
 
 def settled(page, condition: str) -> None:
