@@ -44,11 +44,11 @@ data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
 bench: .venv/ready ## how much faster the fast paths are on this machine
 	$(BIN)/python -m srlib bench
 
-reference: ## copy the CSVs, figures and run.json of results/PROFILE to results/reference/PROFILE
+reference: ## copy the CSVs, figures, recordings and run.json of results/PROFILE to results/reference/PROFILE
 	@test -d results/$(PROFILE) || { echo "no results/$(PROFILE) to copy: make reproduce PROFILE=$(PROFILE)"; exit 1; }
 	rm -rf results/reference/$(PROFILE) && mkdir -p results/reference/$(PROFILE)
 	cd results/$(PROFILE) && find . -not -path '*/.*' -not -path './train/run/*' \
-		\( -name '*.csv' -o -name '*.png' -o -name '*.gif' -o -name run.json \) -print0 | \
+		\( -name '*.csv' -o -name '*.png' -o -name '*.gif' -o -name '*.webp' -o -name run.json \) -print0 | \
 		tar cf - --null -T - | tar xf - -C ../reference/$(PROFILE)
 
 minutes: .venv/ready ## write how long each notebook of PROFILE took: results/reference/PROFILE.csv

@@ -22,6 +22,7 @@ BOUNDS = re.compile(
 FIRST = {
     "bicubic_check": ["diinn_table1_bicubic.csv"],
     "claims": ["claims.csv"],
+    "deep_zoom": ["windows.csv", "views.png"],
     "diif/figure6": ["crops.png"],
     "diif/figure7": ["seams.png", "seams.csv"],
     "diif/table3": ["table3.csv", "times.csv"],
@@ -31,6 +32,9 @@ FIRST = {
     "idm/sampling": ["samplers.csv"],
     "idm/scaling_factor": ["results.csv"],
     "idm/slider": ["times.csv"],
+    "inside_diif": ["costs.csv", "slicing.png"],
+    "inside_diinn": ["layers.csv", "layers.png"],
+    "inside_idm": ["shares.csv", "steps.png"],
     "quickstart": ["scores.csv"],
     "scale_slider": ["times.csv"],
     "train": ["log.csv"],

@@ -87,7 +87,8 @@ function render({ model, el }) {
       const [x0, y0] = at(top, left), [x1, y1] = at(bottom, right);
       const own = exact && Math.abs(x1 - x0 - picture.width) < 1 && Math.abs(y1 - y0 - picture.height) < 1;
       context.imageSmoothingEnabled = !own;
-      if (own) context.drawImage(picture, Math.round(x0), Math.round(y0));
+      const snap = (x, length, whole) => (Math.abs(x) < 1 && length === whole ? 0 : Math.round(x)); // of a full view no edge is bare
+      if (own) context.drawImage(picture, snap(x0, picture.width, width), snap(y0, picture.height, height));
       else context.drawImage(picture, x0, y0, x1 - x0, y1 - y0);
     };
     const two = view.methods[0] !== view.methods[1];

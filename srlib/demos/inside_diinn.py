@@ -111,6 +111,16 @@ class InsideDIINN(Stage):
             controls, {"image": images[0], "scale": start, "layer": 1, "channel": 0}, longest=longest, hint=hint
         )
 
+        self.options = self.options | {"values": self.options["values"] | {"channel": self.liveliest(1)}}
+
+    def liveliest(self, layer: int) -> int:
+        """The channel whose product varies most over the part shown first."""
+        values = self.options["values"]
+        photograph = self.photograph(values["image"])
+        window = self.window(photograph.size, float(values["scale"]))
+        _, found = layers(self.model, self.encodings.of(photograph, self.model), window)
+        return int(found[layer].synthesis.flatten(0, 1).std(dim=0).argmax())
+
     def window(self, size: Size, scale: float) -> Window:
         middle = tuple(n * at for n, at in zip(size, self.centre, strict=True))
         side = max(1, round(self.part * scale))
@@ -136,7 +146,7 @@ class InsideDIINN(Stage):
         }
         for name, values_of in names.items():
             one = values_of[..., channel]
-            told = f"{name}\nchannel {channel}, from {float(one.min()):.3g} to {float(one.max()):.3g}"
+            told = f"{name}\nchannel {channel}, from {float(one.min()) + 0.0:.3g} to {float(one.max()) + 0.0:.3g}"
             shown.append(Picture(heat(one.numpy()), told, width=220))
         strips = torch.stack([values_of[y, x] / values_of.abs().max().clamp_min(1e-9) for values_of in names.values()])
         told = f"all {strips.shape[1]} channels at the pixel, layer {i}\nrows: modulation, sine, product; each of its own range"

@@ -71,7 +71,7 @@ class InsideIDM(Stage):
             slide("step", "after step", 1, steps, 1),
             choose("factor", "scaling factor p", FACTORS),
         ]
-        values = {"image": images[0], "scale": start, "seed": 0, "step": steps, "factor": OWN_FACTOR}
+        values = {"image": images[0], "scale": start, "seed": 0, "step": max(1, 3 * steps // 4), "factor": OWN_FACTOR}
         hint = "A draw takes a second or more; its steps are kept, so that going through them takes none."
         super().__init__(controls, values, longest=longest, hint=hint)
 
