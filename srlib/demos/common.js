@@ -83,6 +83,22 @@ function wipeHandle(view, changed) {
   return { handle, set, state };
 }
 
+// Says so when no answer comes: the kernel has ended, or a long computation is under way.
+function patience(say) {
+  let timer = 0, gave = false;
+  return {
+    asked() {
+      clearTimeout(timer);
+      timer = setTimeout(() => { gave = true; say("No answer yet. If this stays, the program behind the page has ended: reload the page, or run the cell again.", true); }, 30000);
+    },
+    heard() {
+      clearTimeout(timer);
+      if (gave) say("");
+      gave = false;
+    },
+  };
+}
+
 function short(n) {
   for (const [top, unit] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]])
     if (n >= top) return `${(n / top).toPrecision(3)} ${unit}`;

@@ -21,6 +21,7 @@ function render({ model, el }) {
   const say = (text, wrong = false) => { line.textContent = text; line.classList.toggle("wrong", wrong); };
   const load = uploader(upload, (name, bytes) => model.send({ kind: "upload", name }, undefined, [bytes]), say);
   droppable(box, load.read);
+  const wait = patience(say);
   const pick = choice("image", images.map((name) => ({ value: name, text: name })), images[0], (name) => model.send({ kind: "image", name }));
   const named = models.map((one) => ({ value: one.name, text: one.label }));
   const methods = [0, 1].map((i) => choice(i ? "right" : "left", named, view.methods[i], (name) => { view.methods[i] = name; title(); ask(); }));
@@ -71,6 +72,7 @@ function render({ model, el }) {
       waiting = false;
       seq += 1;
       started = { seq, gesture };
+      wait.asked();
       model.send({ kind: "view", seq, scale: view.scale, centre: view.centre, rows: canvas.height, columns: canvas.width, methods: view.methods });
       readout();
     });
@@ -118,6 +120,7 @@ function render({ model, el }) {
   }
 
   function hear(content, buffers) {
+    wait.heard();
     if (content.kind === "said") say(content.text, content.wrong);
     if (content.kind === "image") {
       const [h, w] = content.size;

@@ -19,7 +19,7 @@ from srlib.workbook import plan
 
 PAGES = ("deep_zoom", "scale_slider", "inside_diif", "inside_diinn", "inside_idm", "idm/slider")
 SITE = Path(__file__).parent / "site"
-IDLE = 300  # seconds after which a program without a page, or a page that nobody touches, is ended
+IDLE = 900  # seconds after which a program that nobody uses is ended
 PORT = 8866
 
 
@@ -62,9 +62,9 @@ def command(folder: Path, ip: str, port: int) -> list[str]:
         "VoilaConfiguration.template": "srlib",
         "VoilaConfiguration.strip_sources": True,
         "VoilaConfiguration.show_tracebacks": False,
-        "VoilaKernelManager.cull_idle_timeout": IDLE,
-        "VoilaKernelManager.cull_interval": 30,
-        "VoilaKernelManager.cull_connected": True,
+        "MappingKernelManager.cull_idle_timeout": IDLE,
+        "MappingKernelManager.cull_interval": 30,
+        "MappingKernelManager.cull_connected": True,
     }
     told = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "voila", str(folder), *told]

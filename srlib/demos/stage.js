@@ -9,6 +9,7 @@ function render({ model, el }) {
 
   const line = element("div", { class: "sr-said", role: "status" });
   const say = (text, wrong = false) => { line.textContent = text; line.classList.toggle("wrong", wrong); };
+  const wait = patience(say);
   const bar = element("div", { class: "sr-bar" });
   const pictures = element("div", { class: "sr-pictures" });
   const side = element("div", { class: "sr-side" });
@@ -41,6 +42,7 @@ function render({ model, el }) {
     requestAnimationFrame(() => {
       waiting = false;
       seq += 1;
+      wait.asked();
       clearTimeout(slow);
       slow = setTimeout(() => root.classList.add("sr-busy"), 600);
       model.send({ kind: "ask", seq, values, point });
@@ -143,6 +145,7 @@ function render({ model, el }) {
   }
 
   function hear(content, buffers) {
+    wait.heard();
     if (content.kind === "said") {
       say(content.text, content.wrong);
       root.classList.remove("sr-busy");
