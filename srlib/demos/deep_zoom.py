@@ -175,20 +175,18 @@ class DeepZoom(anywidget.AnyWidget):
 @torch.inference_mode()
 def compare(zoom: DeepZoom, views: Sequence[Sequence[float]], shape: Size) -> tuple[pd.DataFrame, dict]:
     """Views, (scale, row, column) with the centre from 0 to 1, of `shape` pixels, decoded alone, beside the same window of
-    `model.decode`: model, scale, the window, largest_step (8-bit), seconds, macs. And pictures for `figures.crops`."""
+    `model.decode`: model, scale, the window, largest_step (8-bit), macs. And pictures for `figures.crops`."""
     rows, pictures, size = [], {}, zoom.photograph.size
     names = labels(list(zoom.models))
     for scale, *centre in views:
         window = Window.around(size, scale, tuple(n * at for n, at in zip(size, centre, strict=True)), tuple(shape))
         for name, model in zoom.models.items():
             features = zoom.encodings.of(zoom.photograph, model)
-            start = time.perf_counter()
             alone = to_uint8(windows.decode(model, features, window))
-            seconds = time.perf_counter() - start
             whole = to_uint8(model.decode(features, window.size, rows=torch.arange(*window.rows)))
             step = np.abs(whole[:, slice(*window.columns)].astype(int) - alone).max()
             place = window.rows[0], window.columns[0], *window.shape
-            rows.append((name, scale, *place, int(step), seconds, zoom.macs.of(model, window, features.shape[1])))
+            rows.append((name, scale, *place, int(step), zoom.macs.of(model, window, features.shape[1])))
             pictures.setdefault(f"×{scale:g}", {})[names[name]] = alone
-    columns = ["model", "scale", "top", "left", "rows", "columns", "largest_step", "seconds", "macs"]
+    columns = ["model", "scale", "top", "left", "rows", "columns", "largest_step", "macs"]
     return pd.DataFrame(rows, columns=columns), pictures
