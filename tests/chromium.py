@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 
 from srlib import cost
 from srlib.util import devices, provenance
@@ -138,7 +138,9 @@ class Recording:
             return
         place = Path(os.environ["KEEP"]) / notebook / f"{name}.webp"
         place.parent.mkdir(parents=True, exist_ok=True)
-        scale = min(1, width / self.frames[0].width)
+        whole = max(one.width for one in self.frames), max(one.height for one in self.frames)
+        self.frames = [ImageOps.pad(one, whole, color="white", centering=(0, 0)) for one in self.frames]
+        scale = min(1, width / whole[0])
         small = [
             one.resize((round(one.width * scale), round(one.height * scale)), Image.LANCZOS) for one in self.frames
         ]

@@ -129,7 +129,7 @@ def test_deep_zoom_as_a_page(site, page):
     check_view(page, photograph)
     record.keep("deep_zoom", "deep_zoom", width=400)
 
-    page.get_by_label("right").select_option("compact-diinn")
+    page.get_by_role("combobox", name="right", exact=True).select_option("compact-diinn")
     settled(page, SHARP)
     check_view(page, photograph)
     assert "DIINN:" in page.locator(".sr-read").inner_text()
@@ -173,7 +173,7 @@ def test_scale_slider_as_a_page(site, page):
     """Dragging the scale shows what the models make of the window that belongs to it."""
     page.goto(site.url("scale_slider"))
     settled(page, ANSWERED)
-    record, slider = Recording(page, ".sr-pictures"), page.get_by_label("scale")
+    record, slider = Recording(page, ".sr-pictures"), page.get_by_role("slider", name="scale", exact=True)
     box = slider.bounding_box()
     page.mouse.move(box["x"] + 10, box["y"] + box["height"] / 2)
     page.mouse.down()
@@ -197,7 +197,7 @@ def test_scale_slider_as_a_page(site, page):
         made = to_uint8(windows.decode(model, model.encode(to_tensor(photograph.lr)), window))
         canvas = pixels(page, f"canvas[data-name='{label}']")
         assert np.abs(canvas.astype(int) - made).max() <= 1, label
-    page.get_by_label("show").select_option("grid")
+    page.get_by_role("combobox", name="show", exact=True).select_option("grid")
     settled(page, ANSWERED)
     assert page.locator(".sr-picture").count() == 1 + len(look["models"])
     screenshot(page, "voila_scale_slider")
@@ -217,7 +217,7 @@ def test_inside_diif_as_a_page(site, page):
     assert page.locator(".sr-side").inner_text() != told
     assert np.array_equal(pixels(page, ".pointed canvas"), before)
     for kind in ("constant", "fixed", "linear"):
-        page.get_by_label("slicing").select_option(kind)
+        page.get_by_role("combobox", name="slicing", exact=True).select_option(kind)
         settled(page, ANSWERED)
         record.frame(4)
         assert np.array_equal(pixels(page, ".pointed canvas"), before) == (kind == "linear")
@@ -238,7 +238,9 @@ def test_deep_zoom_in_jupyterlab(lab, page):
     cell = page.locator(".jp-CodeCell").last
     cell.locator(".jp-InputArea-editor").click()
     page.keyboard.press("Control+Enter")
-    page.wait_for_function(f"() => {ZOOM}.seq < 5 && {ZOOM}.image")
+    page.wait_for_function(
+        "() => { const zoom = document.querySelector('.sr-deep-zoom')?.srlib; return zoom?.image && zoom.seq < 5; }"
+    )
     settled(page, SHARP)
     wheel(page, (0.3, 0.3), 4, Recording(page, ".sr-view"))
     settled(page, SHARP)
@@ -262,7 +264,7 @@ def test_the_other_looks_inside(site, page, name):
     settled(page, ANSWERED)
     record = Recording(page, ".sr-columns")
     record.frame(3)
-    control = page.get_by_label({"inside_diinn": "channel", "inside_idm": "after step"}[name], exact=True)
+    control = page.get_by_role("slider", name={"inside_diinn": "channel", "inside_idm": "after step"}[name], exact=True)
     control.focus()
     for key in ["ArrowLeft" if name == "inside_idm" else "ArrowRight"] * 10:
         before = page.locator(".sr-pictures").inner_text()
@@ -281,7 +283,7 @@ def test_latency(site, page, method):
     page.goto(site.url("deep_zoom"))
     settled(page, SHARP)
     for side in ("left", "right"):
-        page.get_by_label(side).select_option(method)
+        page.get_by_role("combobox", name=side, exact=True).select_option(method)
     settled(page, SHARP)
     wheel(page, (0.5, 0.5), 3, Recording(page, ".sr-view"))
     settled(page, SHARP)
@@ -314,7 +316,7 @@ def test_ten_visitors_for_five_minutes(site, chromium):
         wrong.append(watched(visitors[-1]))
         visitors[-1].goto(site.url("deep_zoom"))
         settled(visitors[-1], SHARP)
-        visitors[-1].get_by_label("image").select_option(names[i % len(names)])
+        visitors[-1].get_by_role("combobox", name="image", exact=True).select_option(names[i % len(names)])
         settled(visitors[-1], SHARP)
 
     def memory() -> float:
@@ -323,7 +325,7 @@ def test_ten_visitors_for_five_minutes(site, chromium):
         return sum(one.memory_info().rss for one in family) / 1e6
 
     def use(page, turn: int) -> None:
-        page.get_by_label("right").select_option(LOOK["models"][1 + turn % 3])
+        page.get_by_role("combobox", name="right", exact=True).select_option(LOOK["models"][1 + turn % 3])
         drag(page, 40 * (-1) ** turn, 25 * (-1) ** turn)
         page.locator("canvas.sr-map").hover()
         page.mouse.wheel(0, -200 if turn % 2 else 200)
