@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
 from srlib import cost
 from srlib.util import devices, provenance
@@ -122,6 +122,13 @@ def run_all(page, address: str, notebook: str) -> None:
         page.wait_for_timeout(500)
 
 
+def on_white(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """At the upper left of a picture of (width, height)."""
+    whole = Image.new("RGB", size, "white")
+    whole.paste(image)
+    return whole
+
+
 class Recording:
     """Frames of a part of the page, kept as a short WebP if KEEP is set."""
 
@@ -139,7 +146,7 @@ class Recording:
         place = Path(os.environ["KEEP"]) / notebook / f"{name}.webp"
         place.parent.mkdir(parents=True, exist_ok=True)
         whole = max(one.width for one in self.frames), max(one.height for one in self.frames)
-        self.frames = [ImageOps.pad(one, whole, color="white", centering=(0, 0)) for one in self.frames]
+        self.frames = [on_white(one, whole) for one in self.frames]
         scale = min(1, width / whole[0])
         small = [
             one.resize((round(one.width * scale), round(one.height * scale)), Image.LANCZOS) for one in self.frames
