@@ -8,7 +8,7 @@ ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce book test test-all lab train suite data bench gpu reference minutes constraints clean
+.PHONY: help reproduce book test test-all lab demo train suite data bench gpu reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,7 +17,7 @@ help: ## this list
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,batch,slurm,book,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,demo,batch,slurm,book,test]'
 	@touch $@
 
 reproduce: .venv/ready ## run every notebook of PROFILE (quick, smoke, compact, paper); results land in results/PROFILE
@@ -36,6 +36,9 @@ test-all: .venv/ready ## the slow tests and the browser tests too
 lab: .venv/ready ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
+demo: .venv/ready ## the demos as web pages, on this machine alone (ARGS="--ip 0.0.0.0": on the network)
+	@$(BIN)/srlib demo $(ARGS)
+
 train: .venv/ready ## train MODEL (or resume its run) in runs/MODEL
 	$(BIN)/python -m srlib train $(MODEL) $(ARGS)
 
@@ -51,7 +54,7 @@ bench: .venv/ready ## how much faster the fast paths are on this machine
 gpu: .venv/ready ## what a GPU is for: agreement, times, full-size training, tables; go on with the same command
 	@$(BIN)/python -m srlib gpu $(ARGS)
 
-reference: ## copy the CSVs, figures and run.json of results/PROFILE to results/reference/PROFILE
+reference: ## copy the CSVs, figures, recordings and run.json of results/PROFILE to results/reference/PROFILE
 	@test -d results/$(PROFILE) || { echo "no results/$(PROFILE) to copy: make reproduce PROFILE=$(PROFILE)"; exit 1; }
 	rm -rf results/reference/$(PROFILE) && mkdir -p results/reference/$(PROFILE)
 	cd results/$(PROFILE) && find . -not -path '*/.*' -not -path './train/run/*' \

@@ -88,6 +88,8 @@ def examples(*lines: str) -> str:
         "srlib upscale photo.jpg --scale 3.7",
         "srlib upscale scan.tif --size 4000 3000 --model compact-liif --out large.tif",
         "srlib upscale holiday/ 'more/*.png' --scale 2 --out enlarged/",
+        "srlib upscale photo.jpg --scale 30 --out wall.tif",
+        "srlib upscale photo.jpg --scale 30 --out wall.dzi",
     )
 )
 def upscale(
@@ -105,14 +107,15 @@ def upscale(
     """Enlarge pictures by any factor.
 
     EXIF, ICC profile, DPI and transparency are kept, 8 and 16 bits too; EXIF's orientation is applied. The result is a PNG
-    beside the picture, photo_x3.7.png, or what --out says.
+    beside the picture, photo_x3.7.png, or what --out says. A .dzi and a large .tif are written piece by piece in little memory;
+    after an interruption the same command goes on. Frames of one size go through the model together.
 
     Args:
         images: Files, folders (the pictures in them) and patterns such as 'holiday/*.jpg'.
         scale: How many times larger, any positive number.
         size: Rows and columns of the result, instead of a scale.
         model: A model's name (srlib weights lists them) or a weight file.
-        out: A file (.png, .tif, .jpg, .webp, .bmp, .ppm), or a folder for PNGs.
+        out: A file (.png, .tif, .jpg, .webp, .bmp, .ppm; .dzi for a Deep Zoom pyramid), or a folder for PNGs.
         device: auto, cpu or cuda.
         force: Overwrite results that exist; the pictures themselves never are.
         large: Take pictures of more than 89 megapixels too.
@@ -124,23 +127,40 @@ def upscale(
 
     from srlib import weights
     from srlib.imaging import many
-    from srlib.imaging.upscale import upscale_file
+    from srlib.imaging.upscale import upscale_files
     from srlib.util.sizes import check_scale, check_size
 
     check_scale(scale) if size is None else check_size(size)
     Image.MAX_IMAGE_PIXELS = None if large else Image.MAX_IMAGE_PIXELS
     pairs = many.pairs(many.find(images), out, scale, size)
     network, failed, live = weights.load(model, device=device), [], sys.stderr.isatty()
-    for source, target in tqdm(pairs, desc="pictures", disable=len(pairs) == 1 or not live):
-        try:
-            made = upscale_file(source, target, scale, network, size=size, force=force, progress=live)
-            tqdm.write(f"{target}: {made[0]} rows, {made[1]} columns")
-        except (ValueError, OSError, MemoryError) as error:
-            if len(pairs) == 1:
-                raise
-            failed.append(str(error) if str(error).startswith(str(source)) else f"{source}: {error}")
+    made = upscale_files(pairs, scale, network, size=size, force=force, progress=live)
+    for source, target, result in tqdm(made, total=len(pairs), desc="pictures", disable=len(pairs) == 1 or not live):
+        if not isinstance(result, Exception):
+            tqdm.write(f"{target}: {result[0]} rows, {result[1]} columns")
+        elif len(pairs) == 1:
+            raise result
+        else:
+            failed.append(str(result) if str(result).startswith(str(source)) else f"{source}: {result}")
     if failed:
         raise Failed("\n  ".join([f"{len(failed)} of {len(pairs)} pictures failed:", *failed]))
+
+
+@app.command(help_epilogue=examples("srlib demo", "srlib demo --ip 0.0.0.0 --port 80"))
+def demo(*, ip: str = "127.0.0.1", port: int = 8866) -> int:
+    """Show the demos as web pages, until Ctrl-C.
+
+    Args:
+        ip: The address to listen at; 0.0.0.0 lets other machines in.
+        port: Its port.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("voila") is None:
+        raise Failed("the pages need Voilà: pip install 'srlib[demo]'")
+    from srlib.demos import serve
+
+    return serve.serve(ip, port)
 
 
 @app.command(

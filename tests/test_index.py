@@ -22,6 +22,7 @@ BOUNDS = re.compile(
 FIRST = {
     "bicubic_check": ["diinn_table1_bicubic.csv"],
     "claims": ["all_claims.png", "claims.csv"],
+    "deep_zoom": ["windows.csv", "views.png"],
     "diif/figure6": ["crops.png"],
     "diif/figure7": ["seam_means.png", "seams.csv"],
     "diif/table3": ["table3.csv", "times.csv"],
@@ -32,6 +33,9 @@ FIRST = {
     "idm/scaling_factor": ["results.csv"],
     "idm/slider": ["times.csv"],
     "later/methods": ["costs.csv", "savings.csv"],
+    "inside_diif": ["costs.csv", "slicing.png"],
+    "inside_diinn": ["layers.csv", "layers.png"],
+    "inside_idm": ["shares.csv", "steps.png"],
     "quickstart": ["scores.csv"],
     "scale_slider": ["times.csv"],
     "touch": ["pictures.csv"],

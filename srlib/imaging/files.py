@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -104,8 +105,28 @@ def load(path: str | os.PathLike) -> tuple[np.ndarray, Metadata]:
     """
     path = Path(path)
     with opened(path) as image:
-        samples = upright(deep_samples(path, image), image) if is_deep(image) else eight_bits(image, str(path))
+        samples = upright(deep_samples(path, path, image), image) if is_deep(image) else eight_bits(image, str(path))
         return samples, metadata(image, samples.shape[2], str(path))
+
+
+def measure(path: str | os.PathLike) -> Size:
+    """Rows and columns of an image file, upright, by its header. Errors as `load`."""
+    with opened(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        return image.size if turned else image.size[::-1]
+
+
+def load_bytes(content: bytes, name: str, *, most: int) -> np.ndarray:
+    """`load` of a file's content that lies in memory and stays there: the pixels alone.
+
+    name: what the file is called in sentences. most: pixels; ValueError for a picture of more, before it is decoded.
+    """
+    stream = io.BytesIO(content)
+    with sentences(stream, name) as image:
+        if image.width * image.height > most:
+            told = f"{image.width} x {image.height} pixels, and at most {most / 1e6:g} megapixels are taken"
+            raise ValueError(f"{name}: has {told}; make it smaller")
+        return upright(deep_samples(stream, name, image), image) if is_deep(image) else eight_bits(image, name)
 
 
 @contextlib.contextmanager
@@ -116,40 +137,55 @@ def opened(path: str | os.PathLike) -> Iterator[Image.Image]:
         raise IsADirectoryError(f"{path} is a folder; expected an image file")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    with sentences(path, path) as image:
+        yield image
+
+
+def beginning(source: Path | BinaryIO) -> bytes:
+    """The first four bytes."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return stream.read(4)
+    source.seek(0)
+    return source.read(4)
+
+
+@contextlib.contextmanager
+def sentences(source: Path | BinaryIO, name: object) -> Iterator[Image.Image]:
+    """`opened`, of a path or of a stream called `name`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            file = Image.open(path)
+            file = Image.open(source)
         with file as image:
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: a photograph, and its preview
                 raise ValueError(
-                    f"{path}: is animated or has several pages; save the one that is wanted as a file of its own"
+                    f"{name}: is animated or has several pages; save the one that is wanted as a file of its own"
                 )
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
-            f"{path}: its header claims more than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels, which may be a trap for the "
+            f"{name}: its header claims more than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels, which may be a trap for the "
             "memory; if it is a real picture, lift the limit with PIL.Image.MAX_IMAGE_PIXELS = None (srlib upscale --large)"
         ) from error
     except UnidentifiedImageError as error:
-        with path.open("rb") as stream:
-            start = stream.read(4)
+        start = beginning(source)
         if not start:
-            raise ValueError(f"{path}: is empty; fetch it again") from error
+            raise ValueError(f"{name}: is empty; fetch it again") from error
         kind = (
             "a TIFF of a kind that is not read, of floats perhaps"
             if start in TIFF
             else "not an image file that Pillow can read"
         )
-        raise ValueError(f"{path}: {kind}. {HOWTO}") from error
+        raise ValueError(f"{name}: {kind}. {HOWTO}") from error
     except (PermissionError, MemoryError):
         raise
     except (
         Exception
     ) as error:  # decoders raise many kinds: OSError, SyntaxError, struct.error, ValueError, zlib.error, ...
-        if str(error).startswith(f"{path}: "):
+        if str(error).startswith(f"{name}: "):
             raise
-        raise ValueError(f"{path}: the image file is damaged or truncated ({error}); fetch it again") from error
+        raise ValueError(f"{name}: the image file is damaged or truncated ({error}); fetch it again") from error
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -201,27 +237,35 @@ def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
     return samples if turn is None else np.ascontiguousarray(turn(samples))
 
 
-def deep_samples(path: Path, image: Image.Image) -> np.ndarray:
+def deep_samples(source: Path | BinaryIO, name: object, image: Image.Image) -> np.ndarray:
     """The samples of a 16-bit PNG or TIFF, as they lie in the file: uint16 (H, W, 1 to 4)."""
     if image.format == "PNG" and "transparency" not in image.info:
         import imagecodecs  # here, for few need it
 
-        samples = imagecodecs.png_decode(path.read_bytes())
+        samples = imagecodecs.png_decode(bytes_of(source))
         return samples.reshape(*samples.shape[:2], -1)
     if image.format == "TIFF":
-        return tiff_samples(path)
+        return tiff_samples(source, name)
     what = (
         "a 16-bit PNG with one colour made transparent"
         if image.format == "PNG"
         else f"a {image.format} of more than 8 bits"
     )
-    raise ValueError(f"{path}: is {what}; save it as a PNG or TIFF of 8 or 16 bits, transparency in an alpha channel")
+    raise ValueError(f"{name}: is {what}; save it as a PNG or TIFF of 8 or 16 bits, transparency in an alpha channel")
 
 
-def tiff_samples(path: Path) -> np.ndarray:
+def bytes_of(source: Path | BinaryIO) -> bytes:
+    """All of it."""
+    if isinstance(source, Path):
+        return source.read_bytes()
+    source.seek(0)
+    return source.read()
+
+
+def tiff_samples(source: Path | BinaryIO, name: object) -> np.ndarray:
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(source) as file:
         page = file.pages.first
         kinds = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}
         colours, extra = kinds.get(page.photometric.name, 0), [kind.name for kind in page.extrasamples]
@@ -232,7 +276,7 @@ def tiff_samples(path: Path) -> np.ndarray:
             or extra not in ([], ["ASSOCALPHA"], ["UNASSALPHA"])
         ):
             raise ValueError(
-                f"{path}: a TIFF of {page.photometric.name} in {page.bitspersample}-bit {page.dtype}, {page.samplesperpixel} "
+                f"{name}: a TIFF of {page.photometric.name} in {page.bitspersample}-bit {page.dtype}, {page.samplesperpixel} "
                 f"samples a pixel, is not read. {HOWTO}"
             )
         samples = page.asarray().reshape(page.shape)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from srlib.imaging.files import HOWTO, Metadata, eight_bits, is_deep, load, metadata
@@ -133,3 +134,12 @@ def without_axis(result: np.ndarray) -> np.ndarray:
 def unit(values: np.ndarray, top: float) -> np.ndarray:
     """float32 in [0, 1]; of floats, without what rounding put beyond."""
     return (values.astype(np.float32) / np.float32(top)).clip(0, 1)
+
+
+def fill_hidden(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours (H, W, 3) with those of fully transparent pixels taken from the nearest pixel that shows."""
+    hidden = alpha == 0
+    if hidden.all() or not hidden.any():
+        return rgb
+    nearest = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    return rgb[tuple(nearest)]

@@ -37,6 +37,8 @@ PNG, TAGGED = FileType("PNG", True, True, 2**31 - 1), FileType("TIFF", True, Tru
 JPEG = FileType("JPEG", False, False, 65535, {"quality": 95})
 TYPES = {".png": PNG, ".tif": TAGGED, ".tiff": TAGGED, ".jpg": JPEG, ".jpeg": JPEG}
 TYPES[".webp"] = FileType("WebP", True, False, 16383, {"lossless": True})
+PYRAMID = FileType("Deep Zoom", True, True, 2**31 - 1)  # a folder of PNG tiles; written by `streams` alone
+TYPES |= {".dzi": PYRAMID}
 TYPES |= {".bmp": FileType("BMP", False, False, 65535), ".ppm": FileType("PPM", False, False, 2**31 - 1)}
 
 
@@ -69,6 +71,10 @@ def save(path: str | os.PathLike, image: np.ndarray, said: Metadata = NOTHING) -
     95, all but 16 bits and alpha; BMP and PPM the pixels alone. ValueError for what does not fit (`check_fits`).
     """
     check_fits(path, image.shape[:2], image.shape[2], image.dtype)
+    if file_type(path) is PYRAMID:
+        raise ValueError(
+            f"{path}: a Deep Zoom pyramid is made by enlarging (srlib upscale), not from a picture; write a .png"
+        )
     write = {"PNG": write_png, "TIFF": write_tiff}.get(file_type(path).name, write_by_pillow)
     with whole(path) as temporary:
         write(temporary, np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image), said)
@@ -124,18 +130,40 @@ def write_tiff(path: Path, image: np.ndarray, said: Metadata) -> None:
     if pixels.shape[2] == 2:  # few programs, and not Pillow, read grey with alpha
         pixels, said = pixels[..., [0, 0, 0, 1]], replace(said, icc=b"")
     height, width, channels = pixels.shape
+    large = pixels.nbytes > 2**31  # offsets of 64 bits
+    rows = max(1, 2**22 // (width * channels * pixels.itemsize))
+    strips = [deflated(pixels[first : first + rows]) for first in range(0, height, rows)]
+    lengths = [len(strip) for strip in strips]
+    directory, tags = tiff_directory(pixels.shape, pixels.dtype, said, large=large), ExifTags.Base
+    directory[tags.RowsPerStrip] = rows
+    directory.tagtype[tags.StripOffsets] = directory.tagtype[tags.StripByteCounts] = LONG8 if large else LONG
+    # Counted from the first strip; the directory adds its own length.
+    directory[tags.StripOffsets] = tuple(itertools.accumulate(lengths[:-1], initial=0))
+    directory[tags.StripByteCounts] = tuple(lengths)
+    with path.open("wb") as file:
+        directory.save(file)
+        file.writelines(strips)
+
+
+def deflated(pixels: np.ndarray) -> bytes:
+    """A strip or a tile of a TIFF, (r, c, channels): differences along the rows, deflated."""
     steps = pixels.astype(pixels.dtype.newbyteorder("<"))
     steps[:, 1:] -= pixels[:, :-1]
-    bits, large = 8 * pixels.itemsize, pixels.nbytes > 2**31  # large: offsets of 64 bits
-    rows = max(1, 2**22 * 8 // (width * channels * bits))
-    strips = [zlib.compress(steps[first : first + rows].tobytes()) for first in range(0, height, rows)]
-    lengths = [len(strip) for strip in strips]
+    return zlib.compress(steps.tobytes())
+
+
+def tiff_directory(
+    shape: tuple[int, int, int], dtype: np.dtype, said: Metadata, *, large: bool
+) -> ImageFileDirectory_v2:
+    """All that a TIFF says of a picture (H, W, 1, 3 or 4) but where its strips or tiles lie. large: BigTIFF, offsets of
+    64 bits."""
+    height, width, channels = shape
     directory = ImageFileDirectory_v2(ifh=b"II+\0" + bytes(12) if large else b"II*\0" + bytes(4))
     directory.update(said.tags)
     directory.update(said.directories((height, width)))
     tags = ExifTags.Base
-    directory[tags.ImageWidth], directory[tags.ImageLength], directory[tags.RowsPerStrip] = width, height, rows
-    directory[tags.BitsPerSample], directory[tags.SamplesPerPixel] = (bits,) * channels, channels
+    directory[tags.ImageWidth], directory[tags.ImageLength] = width, height
+    directory[tags.BitsPerSample], directory[tags.SamplesPerPixel] = (8 * dtype.itemsize,) * channels, channels
     directory[tags.Compression], directory[tags.Predictor] = 8, 2  # deflate; horizontal differences
     directory[tags.PhotometricInterpretation] = 2 if channels > 2 else 1  # RGB, or grey whose 0 is black
     if channels == 4:
@@ -145,10 +173,4 @@ def write_tiff(path: Path, image: np.ndarray, said: Metadata) -> None:
     if said.dpi:
         directory[tags.XResolution], directory[tags.YResolution] = said.dpi
         directory[tags.ResolutionUnit] = 2  # inch
-    directory.tagtype[tags.StripOffsets] = directory.tagtype[tags.StripByteCounts] = LONG8 if large else LONG
-    # Counted from the first strip; the directory adds its own length.
-    directory[tags.StripOffsets] = tuple(itertools.accumulate(lengths[:-1], initial=0))
-    directory[tags.StripByteCounts] = tuple(lengths)
-    with path.open("wb") as file:
-        directory.save(file)
-        file.writelines(strips)
+    return directory

@@ -398,6 +398,11 @@ def same_lr_files(files: pd.DataFrame) -> dict:
     return check(claim, 0, differing if compared else None, 0, unit="files", note=note)
 
 
+def farthest(values: pd.Series, expected: float) -> float:
+    """The value that lies farthest from what is expected; NaN where there is none."""
+    return float(values.loc[(values - expected).abs().idxmax()]) if len(values) else math.nan
+
+
 def fast_enough(book: Book, claim: str, times: pd.DataFrame, most: float, advice: str) -> dict:
     """That the slowest of some times is at most so many seconds. advice: what to do if it is not."""
     note = f"if it is slower: {advice}" if len(times) else "; ".join(book.absent.values())

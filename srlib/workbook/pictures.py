@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from srlib import evaluate
 from srlib.imaging import files, metrics, render
+from srlib.imaging.upscale import upscale
 from srlib.models.catalogue import labels
 from srlib.models.geometry import TRAINED_SCALE
 from srlib.workbook import figures, statistics
@@ -78,6 +80,18 @@ def keep(book: Book, shown: list[Shown]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "scale", "model", "psnr", "rows", "columns", "file"])
 
 
+def keep_strip(book: Book, patch: np.ndarray, models: Sequence[str], scales: Sequence[float]) -> pd.DataFrame:
+    """Save a patch, RGB uint8, enlarged by models at growing scales as files: model, scale, rows, columns, file."""
+    rows = []
+    for scale in scales:
+        for model in map(book.model, models):
+            picture = upscale(patch, scale=scale, model=model)
+            rows.append(
+                (model.name, scale, *picture.shape[:2], book.picture(f"strip_x{scale:g}_{model.name}", picture))
+            )
+    return pd.DataFrame(rows, columns=["model", "scale", "rows", "columns", "file"])
+
+
 def luma(one: Shown, picture: np.ndarray) -> float:
     """Luma PSNR of the whole picture in dB, `scale` pixels cropped."""
     pair = (files.to_tensor(image) for image in (picture, one.original))
@@ -94,16 +108,19 @@ def luma_psnr(shown: list[Shown]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "image", "scale", "model", "psnr"])
 
 
+def step_picture(picture: np.ndarray) -> np.ndarray:
+    """Steps to the pixels above and to the left, 8-bit, brightened eight times: RGB uint8 -> RGB uint8."""
+    grey = picture.astype(float).mean(axis=2)
+    step = np.abs(np.diff(grey, axis=0, prepend=grey[:1])) + np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
+    return np.repeat(np.clip(8 * step, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
 def steps(one: Shown) -> Shown:
-    """Steps to the pixels above and to the left in place of the pictures, 8-bit, brightened eight times."""
-
-    def of(picture: np.ndarray) -> np.ndarray:
-        grey = picture.astype(float).mean(axis=2)
-        step = np.abs(np.diff(grey, axis=0, prepend=grey[:1])) + np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
-        return np.repeat(np.clip(8 * step, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-    results = {model: of(picture) for model, picture in one.results.items()}
-    return replace(one, title="steps, × 8", lr=of(one.lr), results=results, original=of(one.original))
+    """`step_picture` of the pictures in their place."""
+    results = {model: step_picture(picture) for model, picture in one.results.items()}
+    return replace(
+        one, title="steps, × 8", lr=step_picture(one.lr), results=results, original=step_picture(one.original)
+    )
 
 
 def step_profiles(one: Shown) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The sliders that people drag."""
+"""A slider over scale and seed for diffusion models; that of the others is `srlib.demos.ScaleSlider`."""
 
 from __future__ import annotations
 
@@ -9,68 +9,18 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import torch
 
 from srlib.imaging.files import to_tensor, to_uint8
 from srlib.imaging.render import png
-from srlib.models.base import Model, Sampling, SRModel
+from srlib.models.base import Sampling, SRModel
 from srlib.models.catalogue import ModelName, labels
 from srlib.util.sizes import scaled_size
 
 if TYPE_CHECKING:
-    from srlib.workbook.book import Book
+    pass
 
 Made = dict[str, tuple[np.ndarray, float]]  # model name -> (RGB uint8 image, seconds)
 Strip = tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]  # rows for `figures.crops`, and times
-
-
-class Slider:
-    """Models that have encoded one image, ready to decode it at any scale.
-
-    image: RGB uint8 (h, w, 3), small (about 64 x 64), which the models enlarge. ValueError for a diffusion model.
-    """
-
-    def __init__(self, image: np.ndarray, models: Sequence[Model]):
-        if drawing := [model.name for model in models if model.draws]:
-            raise ValueError(f"{drawing[0]} draws its images from noise; give it to a DiffusionSlider")
-        self.lr_size, self.models = image.shape[:2], models
-        with torch.inference_mode():
-            self.features = [m.encode(to_tensor(image, m.device)) for m in self.models]
-
-    @torch.inference_mode()
-    def at(self, scale: float) -> Made:
-        """Every model's image at this scale, and the seconds of decoding."""
-        size = scaled_size(self.lr_size, scale)
-        result = {}
-        for model, features in zip(self.models, self.features, strict=True):
-            start = time.perf_counter()
-            image = to_uint8(model.decode(features, size))
-            result[model.name] = image, time.perf_counter() - start
-        return result
-
-    def strip(self, scales: Sequence[float]) -> Strip:
-        """The images at several scales, each once, without a slider, and their times: model, scale, rows, columns, seconds."""
-        names, pictures, rows = labels([model.name for model in self.models]), {}, []
-        for scale in dict.fromkeys(scales):
-            for name, (image, seconds) in self.at(scale).items():
-                pictures.setdefault(names[name], {})[f"×{scale:g}"] = image
-                rows.append((name, scale, *image.shape[:2], seconds))
-        return pictures, pd.DataFrame(rows, columns=["model", "scale", "rows", "columns", "seconds"])
-
-    def widget(self, low: float = 1.0, high: float = 8.0, start: float = 3.0, panel: int = 300) -> widgets.VBox:
-        """The slider, and a panel of `panel` pixels per model whose pixels grow finer with the scale."""
-        scale = scale_slider(low, high, start)
-        return dragged([scale], self.models, lambda: self.at(scale.value), panel)
-
-
-def keep(book: Book, slider: Slider, scales: Sequence[float]) -> pd.DataFrame:
-    """Save what a slider shows at some scales as files, for pages without a kernel: model, scale, rows, columns, file."""
-    rows = [
-        (model, scale, *picture.shape[:2], book.picture(f"strip_x{scale:g}_{model}", picture))
-        for scale in scales
-        for model, (picture, _) in slider.at(scale).items()
-    ]
-    return pd.DataFrame(rows, columns=["model", "scale", "rows", "columns", "file"])
 
 
 class DiffusionSlider:

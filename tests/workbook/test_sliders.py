@@ -3,9 +3,9 @@
 import ipywidgets
 import numpy as np
 import pytest
-from conftest import tiny, tiny_idm
+from conftest import tiny_idm
 
-from srlib.imaging.files import to_tensor, to_uint8
+from srlib.imaging.files import to_uint8
 from srlib.models import Sampling
 from srlib.workbook import sliders
 
@@ -18,47 +18,8 @@ def parts(widget, kind):
 
 
 @pytest.fixture
-def slider(rgb):
-    return sliders.Slider(rgb, [tiny("bicubic"), tiny("diif")])
-
-
-@pytest.fixture
 def drawing(rgb):
     return sliders.DiffusionSlider(rgb[:6, :4], [tiny_idm()], steps=2)
-
-
-def test_a_slider_decodes_what_it_shows(slider, rgb):
-    shown = slider.at(2.5)
-    assert list(shown) == ["bicubic", "tiny-diif"]
-    for model in slider.models:
-        image, seconds = shown[model.name]
-        assert image.dtype == np.uint8
-        assert np.array_equal(image, to_uint8(model(to_tensor(rgb), (43, 58))))
-        assert seconds > 0
-
-
-def test_moving_the_slider_changes_the_pictures(slider):
-    box = slider.widget(start=3.0)
-    (scale,), pictures = parts(box, ipywidgets.FloatSlider), parts(box, ipywidgets.Image)
-    before = [bytes(picture.value) for picture in pictures]
-    assert len(pictures) == 2
-    assert all(value.startswith(b"\x89PNG") for value in before)
-    scale.value = 4.2
-    assert all(bytes(picture.value) != value for picture, value in zip(pictures, before, strict=True))
-
-
-def test_a_strip_shows_each_scale_once(slider):
-    pictures, times = slider.strip([1.0, 2.5, 2.5])
-    assert list(pictures) == ["Bicubic", "tiny-diif"]
-    assert [image.shape for image in pictures["Bicubic"].values()] == [(17, 23, 3), (43, 58, 3)]
-    assert list(times.columns) == ["model", "scale", "rows", "columns", "seconds"]
-    assert list(times["scale"]) == [1.0, 1.0, 2.5, 2.5]  # of two models
-    assert list(times["columns"]) == [23, 23, 58, 58]
-
-
-def test_a_slider_refuses_a_diffusion_model(rgb):
-    with pytest.raises(ValueError, match="tiny-idm draws its images from noise; give it to a DiffusionSlider"):
-        sliders.Slider(rgb, [tiny_idm()])
 
 
 def test_a_diffusion_slider_draws_by_scale_and_seed(drawing):

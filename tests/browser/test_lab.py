@@ -1,0 +1,38 @@
+"""Notebooks in JupyterLab in a real browser, from the first cell to the last."""
+
+import shutil
+
+import pytest
+from chromium import lab_on, run_all, screenshot
+
+from srlib.util import paths
+from srlib.workbook import plan
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def whole_lab(tmp_path_factory):
+    """JupyterLab on a copy of all notebooks."""
+    scratch = tmp_path_factory.mktemp("whole_lab")
+    shutil.copytree(paths.NOTEBOOKS, scratch / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    with lab_on(scratch / "notebooks", scratch) as address:
+        yield address
+
+
+@pytest.mark.parametrize("notebook", [name for name in plan.listed() if name != "claims"] + ["claims"])
+def test_a_notebook_runs_without_an_error(whole_lab, page, notebook):
+    run_all(page, whole_lab, notebook)
+    page.get_by_text("measured, interval, verdict").last.scroll_into_view_if_needed()
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    screenshot(page, f"lab_{notebook.replace('/', '_')}")
+
+
+def test_dragging_the_seed_draws_another_picture(whole_lab, page):
+    run_all(page, whole_lab, "idm/slider")
+    picture = page.locator("img.sr-image")
+    picture.wait_for()
+    before = picture.get_attribute("src")
+    page.locator(".widget-slider [role=slider]").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("a => document.querySelector('img.sr-image').src !== a", arg=before)
