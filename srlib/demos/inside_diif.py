@@ -27,6 +27,7 @@ from srlib.models.diif_fixed import INTERVAL, FixedSliceDIIF
 from srlib.models.geometry import group_starts, nearest_code
 from srlib.models.layers import linears
 from srlib.util.sizes import Size, scaled_size
+from srlib.workbook import pictures
 
 KINDS = {"linear": "linear (DIIF)", "constant": "constant (cs)", "fixed": "fixed (w/o ds)"}
 CELL, GROUP, SLICE, VERTEX = "#ffffff", "#56b4e9", "#e69f00", "#d55e00"
