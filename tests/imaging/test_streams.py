@@ -264,8 +264,8 @@ def peak(process: subprocess.Popen, seconds: float = 1e9) -> float:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_memory_does_not_grow_with_the_result(tmp_path):
-    """Cut-outs x30: four times the output, the same memory within 10 %, below 3 GB; killed at a random moment, the same bytes. Of
-    24 megapixels, of which all would take hours, what the first minutes take."""
+    """Cut-outs x30: four times the output, the same memory within 10 %, below 3 GB; killed at a random moment, the same
+    bytes. Of 24 megapixels, of which all would take hours, what the first minutes take."""
     pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     rows = []
     for name, times in (("small", (1, 1, 1)), ("large", (2, 2, 1))):
