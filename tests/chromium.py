@@ -21,11 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image
-
-from srlib import cost
-from srlib.util import devices, provenance
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -154,19 +150,3 @@ class Recording:
         times = [milliseconds] * (len(small) - 1) + [1500]
         small[0].save(place, save_all=True, append_images=small[1:], duration=times, loop=0, quality=60, method=6)
         assert place.stat().st_size < 1.5e6
-
-
-def keep(name: str, rows: list[dict]) -> None:
-    """Measurements as a CSV with their origin, if KEEP is set. DISTURBED=1 says that others used the machine meanwhile."""
-    frame = pd.DataFrame(rows).assign(
-        date=provenance.now(),
-        commit=provenance.commit(),
-        device=devices.device_name("cpu"),
-        matrix_rate=cost.gemm_rate(),
-        disturbed=os.environ.get("DISTURBED", "0") != "0",
-    )
-    print(frame.to_string(index=False))
-    if folder := os.environ.get("KEEP"):
-        place = Path(folder) / "demos" / f"{name}.csv"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_csv(place, index=False, float_format="%.6g")

@@ -7,7 +7,8 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from chromium import Recording, keep, pixels, run_all, screenshot, watched
+from chromium import Recording, pixels, run_all, screenshot, watched
+from kept import keep
 from PIL import Image
 
 import srlib
