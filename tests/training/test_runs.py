@@ -84,7 +84,7 @@ def test_settings_and_whose_they_are_come_first(train, said):
     train("compact-liif-wo-cell", {"beta2": 0.9, "init": ""}, like="compact-liif")
     assert said[:2] == [
         "compact-liif-wo-cell, the recipe of rest: steps 2, data embedded, exclude (), batch 2, patch 12, pixels 200, "
-        "frozen 1, precision float32",
+        "frozen 1, precision float32, seed 5",
         "compact-liif-wo-cell, given: beta2 0.9, init ",
     ]
 
