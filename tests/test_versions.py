@@ -38,7 +38,7 @@ def test_make_installs_these_versions():
 def test_conda_installs_these_versions():
     environment = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert pip == ["-c constraints.txt", "-e .[notebooks,batch,slurm,test]"]
+    assert pip == ["-c constraints.txt", "-e .[notebooks,demo,batch,slurm,book,test]"]
 
 
 @pytest.mark.parametrize("version", [srlib.__version__, CITATION["version"]])
