@@ -84,8 +84,9 @@ class Around:
         row, column = (torch.stack([c.relative for c in axis]) for axis in (rows, columns))
         totals = row.abs().sum(dim=0), column.abs().sum(dim=0)
         self.least = NEAR if near else 1e-9
-        # or at some pixel all four areas are 0, and with near corners that is so in the middle of every cell at odd scales
-        self.separable = not near and all(bool((total > 0).all()) for total in totals)
+        # or at some pixel all four areas are 0: where both sides find the same code at an exact tie (6 -> 42), up to
+        # rounding, and with near corners in the middle of every cell at odd scales
+        self.separable = not near and all(bool((total > 1e-3).all()) for total in totals)
         self.down, self.across = (
             (axis[0].abs() / total)[:, None].to(device) for axis, total in zip((row, column), totals, strict=True)
         )

@@ -23,6 +23,7 @@ SIZES = [
     ((5, 6), (5, 6)),
     ((3, 2), (90, 60)),
     ((1, 1), (4, 5)),
+    ((6, 6), (42, 42)),  # both sides find the same code, up to rounding
 ]
 
 
