@@ -34,7 +34,7 @@ QUANTITIES = {
     "runtime_s": "Running time, seconds", "runtime_ms": "Running time, milliseconds",
 }  # fmt: skip
 DIGITS = published.DIGITS | {"runtime_s": 3, "runtime_ms": 1}
-SECTIONS = {"diif": "DIIF", "diinn": "DIINN", "idm": "IDM"}  # of notebooks -> their paper's chapter
+CHAPTERS = {"diif", "diinn", "idm", "later"}  # folders of notebooks that have one in book/papers
 
 
 def title_of(notebook: str) -> str:
@@ -54,7 +54,7 @@ def anchor(notebook: str) -> str:
 def section(notebook: str, depth: int) -> str:
     """Where a notebook's results are discussed: a section of a chapter, or its own page."""
     paper = {"bicubic_check": "diinn"}.get(notebook, notebook.partition("/")[0])
-    if paper in SECTIONS and notebook != "idm/slider":
+    if paper in CHAPTERS and notebook != "idm/slider":
         return f"{up(depth)}papers/{paper}.html#{anchor(notebook)}"
     return f"{up(depth)}notebooks/{notebook}.html"
 
@@ -290,7 +290,7 @@ def tally(run: Run) -> str:
     lines = [
         f'<tr><th scope="row">{paper}</th>'
         + "".join(f'<td class="n">{count.loc[paper, name]}</td>' for name in VERDICTS if name in count) + "</tr>"
-        for paper in PAPERS if paper in count.index
+        for paper in [*PAPERS, *sorted(set(count.index) - set(PAPERS))] if paper in count.index
     ]  # fmt: skip
     return scroll(f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>", "verdicts")
 

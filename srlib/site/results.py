@@ -15,7 +15,12 @@ from srlib.util import paths
 from srlib.util.errors import unknown
 from srlib.workbook import plan, published
 
-PAPERS = {"DIIF": "diif", "DIINN": "diinn", "IDM": "idm"}  # as checks.csv has them -> folder of the notebooks
+PAPERS = {
+    "DIIF": "diif",
+    "DIINN": "diinn",
+    "IDM": "idm",
+    "LMF": "later",
+}  # as checks.csv has them -> folder of the notebooks
 PRINTED = re.compile(r"\(paper[^)]*?: ([+−-]?[\d.]+)\)")  # the paper's number inside a claim
 NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
@@ -101,7 +106,8 @@ class Run:
                     lines[lines["paper"] != ""].assign(notebook=notebook) if "paper" in lines else lines.iloc[:0]
                 )
         found = pd.concat([part for part in kept if len(part)] or kept[:1], ignore_index=True).fillna("")
-        found["order"] = found["paper"].map(list(PAPERS).index)
+        order = {paper: i for i, paper in enumerate(PAPERS)}  # a paper without a chapter comes last
+        found["order"] = found["paper"].map(order).fillna(len(order))
         found = found.sort_values("order", kind="stable", ignore_index=True).drop(columns="order")
 
         def numbers(name: str) -> pd.Series:  # of a column that this run's checks may not have
