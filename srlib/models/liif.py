@@ -91,7 +91,8 @@ class Around:
             (axis[0].abs() / total)[:, None].to(device) for axis, total in zip((row, column), totals, strict=True)
         )
         self.row, self.column = row.to(device), column.to(device)  # (sides, out) and (sides, W)
-        self.row_code = torch.stack([c.code for c in rows]).to(device)  # (sides, out)
+        self.codes = torch.stack([c.code for c in rows])  # (sides, out), on the CPU, where loops over rows run
+        self.row_code = self.codes.to(device)
         self.column_code = torch.cat([c.code for c in columns]).to(device)  # (sides * W,)
         self.which = torch.arange(self.row_code.numel(), device=device).view_as(self.row_code)
 

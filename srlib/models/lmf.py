@@ -101,7 +101,7 @@ class LMF(Decoder):
         distance = around.column.flatten()[:, None].to(packed.dtype)
 
         def decode_rows(k: Tensor) -> Tensor:
-            code, down = around.row_code[:, k].flatten(), around.row[:, k].flatten()[:, None, None].to(packed.dtype)
+            code, down = around.codes[:, k].flatten(), around.row[:, k].flatten()[:, None, None].to(packed.dtype)
             parts, end = [], 0
             for i, count in zip(*(t.tolist() for t in torch.unique_consecutive(code, return_counts=True)), strict=True):
                 part, end = slice(end, end + count), end + count
