@@ -8,7 +8,7 @@ ifneq ($(SRLIB_DATA),)
 export SRLIB_DATA := $(abspath $(SRLIB_DATA))
 endif
 .DEFAULT_GOAL := help
-.PHONY: help reproduce book test test-all lab demo train suite data bench gpu reference minutes constraints clean
+.PHONY: help reproduce book test test-browser test-all lab demo train suite data bench gpu reference minutes constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,10 @@ book: .venv/ready ## the site of the reference results, or of PROFILE: results/b
 
 test: .venv/ready ## lint, then the tests, smoke runs of all notebooks included
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest -m "not slow and not browser" -n 2 --dist loadfile --no-loadscope-reorder
+
+test-browser: .venv/ready ## the demos, JupyterLab and the book in a browser; needs Chromium
+	$(BIN)/python -m pytest -m "browser and not slow"
 
 test-all: .venv/ready ## the slow tests and the browser tests too
 	$(BIN)/python -m pytest

@@ -31,6 +31,16 @@ def pytest_configure(config):
     if odd := set(config.getoption("--device") or ()) - set(devices_here()):
         raise pytest.UsageError(f"torch sees no {', '.join(odd)} here")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # or nothing agrees to 1e-4
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        torch.set_num_threads(1)  # two processes share the cores
+
+
+LONGEST = ("test_notebooks.py", "test_book.py")  # first, so that no process ends alone
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take longest come first."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def pytest_generate_tests(metafunc):

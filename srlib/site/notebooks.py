@@ -19,6 +19,7 @@ from srlib.workbook import plan, published
 SAVES = re.compile(r'\b(?:book|pictures|sliders)?\.?(table|figure|animation|conclude)\(\s*(?:f?"([^"]*)"|(\w+))?')
 LINES = 12  # of a table that a page shows; all of them are in the CSV
 ROWS = {"images", "profiles", "shares"}  # tables of which a page only says where they are
+CODE_LINK = re.compile(r"\[([^\]]+)\]\([^):]*\.py\)")  # to a file of the code, which the site does not have as a page
 WARNINGS = re.compile(r"warning|traceback|it/s|s/it", re.IGNORECASE)
 
 
@@ -73,7 +74,7 @@ def page(run: Run, notebook: str) -> dict:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             after = next((line.lstrip("# ") for line in reversed(text.splitlines()) if line.startswith("#")), after)
-            cells.append(markdown(text))
+            cells.append(markdown(CODE_LINK.sub(r"\1", text)))
             continue
         shown = [
             of_file(run, notebook, path, f"{title}: {after}" if after else title, text) for path in files.get(i, [])
