@@ -479,3 +479,48 @@ def gpu(
     left = work.run(stages or (), skip or (), device=device, rehearse=rehearse, dry=dry_run, dataset=data)
     if left:
         raise Failed("\n  ".join([f"{len(left)} not done:", *left]))
+
+
+@app.command(
+    help_epilogue=examples(
+        "srlib speed", "srlib speed --models compact-diif --threads 1 2 --beside 0 2", "srlib speed --against HEAD~10"
+    )
+)
+def speed(
+    *,
+    models: Annotated[list[str], Parameter(consume_multiple=True)] | None = None,
+    scales: Annotated[list[float], Parameter(consume_multiple=True)] | None = None,
+    side: int = 128,
+    threads: Annotated[list[int], Parameter(consume_multiple=True)] | None = None,
+    beside: Annotated[list[int], Parameter(consume_multiple=True)] | None = None,
+    against: str = "",
+    repeats: int = 7,
+    csv: Path | None = None,
+) -> None:
+    """Time decoding on this machine: any models and scales, threads, beside busy processes, against another commit in one run.
+
+    Args:
+        models: Names; by default one of each decoder at the shipped width.
+        scales: Enlargements, by default 4 and 8.
+        side: Of the square LR image.
+        threads: Numbers of threads; by default as many as there are cores.
+        beside: Numbers of other processes that want a core each; by default none.
+        against: A commit, timed in turn with what lies here.
+        repeats: Calls that a time is the median of.
+        csv: Write the table here as well.
+    """
+    from srlib import speed
+    from srlib.util import atomic, provenance
+    from srlib.util.devices import cpu_name
+
+    table = speed.compare(
+        models or speed.MODELS, scales or (4, 8), side=side, threads=threads or (), beside=beside or (0,),
+        against=against, repeats=repeats, progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    print(f"{cpu_name()}, commit {provenance.commit()}, {provenance.now()}")
+    show(table.round(3))
+    if csv:
+        with atomic.whole(csv) as temporary:
+            table.assign(device=cpu_name(), commit=provenance.commit(), date=provenance.now()).to_csv(
+                temporary, index=False
+            )

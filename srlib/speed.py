@@ -1,0 +1,141 @@
+"""How fast decoding is on this machine: quiet or beside busy processes, by any number of threads, and against another commit.
+
+Each way is a process of its own (`util/timed.py`), told to decode once, all in turn: whatever else the machine does meanwhile,
+it does to all of them. Beside the seconds stands the machine's own matrix rate, measured in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from srlib import cost
+from srlib.models.catalogue import build
+from srlib.util import devices, paths, sizes
+
+TIMED = Path(__file__).parent / "util" / "timed.py"
+GEMM = 1024  # side of the matrices
+
+# What `srlib speed` measures: the shipped width.
+MODELS = tuple(f"compact-{decoder}" for decoder in ("liif", "lte", "diinn", "diif", "dlte", "metasr"))
+
+
+class Timed:
+    """A process that decodes when told to, with the srlib that lies in `tree`."""
+
+    def __init__(self, tree: Path):
+        known = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, str(TIMED)], env=known, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, **task: object) -> list[float]:
+        """RuntimeError if the process died; what it said is above."""
+        try:
+            self.process.stdin.write(json.dumps(task) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the process that was timed died with exit code {self.process.wait()}; see above")
+        return json.loads(answer)["answer"]
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def tree_of(commit: str) -> Iterator[Path]:
+    """The files of a commit of this repository in a temporary folder; "" is what lies here. ValueError for an unknown one."""
+    if not commit:
+        yield paths.ROOT
+        return
+    with tempfile.TemporaryDirectory(prefix="srlib-") as folder:
+        archive = Path(folder) / "tree.tar"
+        command = ["git", "-C", str(paths.ROOT), "archive", "--output", str(archive), commit, "srlib", "data"]
+        made = subprocess.run(command, capture_output=True, text=True)
+        if made.returncode:
+            raise ValueError(f"no commit {commit!r} to compare with: {made.stderr.strip() or 'git is not here'}")
+        with tarfile.open(archive) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """So many other processes that want a core each, all the while."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def compare(
+    models: Sequence[str] = MODELS,
+    scales: Sequence[float] = (4, 8),
+    *,
+    side: int = 128,
+    threads: Sequence[int] = (),
+    beside: Sequence[int] = (0,),
+    against: str = "",
+    repeats: int = 7,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Time decoding of a side x side LR image (features are given; fresh weights, on which time does not depend), a row a case.
+
+    threads: numbers of them, by default as many as the process has cores. beside: numbers of other busy processes. against: a
+    commit, which is timed in turn with what lies here. Columns: model, scale, threads, busy, seconds (median), spread
+    (interquartile range), cores (CPU seconds a second), of_gemm_rate (share of the same threads' matrix rate, medians), and
+    with a commit its seconds, `before`, and the ratio of the medians.
+    """
+    cases = [
+        (others, count, name, scale)
+        for others in beside
+        for count in threads or (devices.cores(),)
+        for name in models
+        for scale in scales
+    ]
+    commits, rows = ["", against] if against else [""], []
+    with contextlib.ExitStack() as stack:
+        workers = [Timed(stack.enter_context(tree_of(commit))) for commit in commits]
+        for worker in workers:
+            stack.callback(worker.close)
+        for others, count, name, scale in tqdm(cases, desc="timing", disable=not progress):
+            lr, size = (side, side), sizes.scaled_size((side, side), scale)
+            task = {"model": name, "lr_size": lr, "size": size, "threads": count, "device": str(device), "gemm": GEMM}
+            for worker in workers:
+                worker.ask(**task)
+            took: list[list[list[float]]] = [[] for _ in workers]
+            rates: list[float] = []
+            with busy(others):
+                for _ in range(repeats):
+                    for worker, seconds in zip(workers, took, strict=True):
+                        seconds.append(worker.ask(time="decode"))
+                        rates.append(GEMM**3 / worker.ask(time="gemm")[0])
+            (seconds, cpu), *before = (np.array(some).T for some in took)
+            low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
+            macs = cost.count_macs(build(name), lr, size, literal=False, part="decoder")
+            row = {"model": name, "scale": scale, "threads": count, "busy": others, "seconds": median, "spread": high - low,
+                   "cores": cpu.sum() / seconds.sum(), "of_gemm_rate": macs / median / np.median(rates)}  # fmt: skip
+            if before:
+                row |= {"before": np.median(before[0][0]), "ratio": np.median(before[0][0]) / median}
+            rows.append(row)
+    return pd.DataFrame(rows)
