@@ -103,6 +103,6 @@ def test_what_a_slider_shows_is_kept_as_files(tmp_path, rgb):
     slider = sliders.Slider(rgb, [tiny("bicubic")])
     rows = sliders.keep(Folder, slider, [1.0, 2.5])
     assert rows.to_dict("list") == {
-        "model": ["bicubic", "bicubic"], "scale": [1.0, 2.5], "rows": [17, 42], "columns": [23, 58],
-        "file": ["strip_x1_bicubic 17x23", "strip_x2.5_bicubic 42x58"],
+        "model": ["bicubic", "bicubic"], "scale": [1.0, 2.5], "rows": [17, 43], "columns": [23, 58],
+        "file": ["strip_x1_bicubic 17x23", "strip_x2.5_bicubic 43x58"],
     }  # fmt: skip
