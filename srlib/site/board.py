@@ -104,6 +104,7 @@ def board(run: Run) -> pd.DataFrame:
     for row in paper.drop(index=list(taken)).to_dict("records"):
         lines.append(row | {"model": f"{row['encoder']}-{row['decoder']}".lstrip("-"), "psnr": float("nan")})
     rows = pd.DataFrame(lines)
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows, "ssim", "lr_psnr", "images", "notebook"])))
     rows["method"] = [ModelName.of(name).label for name in rows["model"]]
     rows["parameters"] = [parameters(name) for name in rows["model"]]
     for path, literal in (("macs_literal", True), ("macs_fast", False)):

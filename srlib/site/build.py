@@ -72,6 +72,15 @@ class Filler:
                 raise Missing(f"nothing was timed at ×{scale:g}")
             return f"{by_scale[scale]:.1f}"
 
+        def faster(slow: str, quick: str) -> str:
+            ratios = [run.speedups("diif/table3", path, full(slow), full(quick)) for path in ("literal", "fast")]
+            wins = [ratio > 1 for by_scale in ratios for ratio in by_scale.values()]
+            return "Yes." if all(wins) else "Not at every scale." if any(wins) else "No."
+
+        def agreed(*names: str) -> str:
+            cells = pd.concat([run.table(name)["agrees"] for name in names]).dropna().astype(bool)
+            return f"{cells.sum()} of {len(cells)}"
+
         def speedups(notebook: str, *pairs: tuple[str, str]) -> str:
             columns = {}
             for slow, quick in pairs:
@@ -108,6 +117,8 @@ class Filler:
             "value": value,
             "gap": gap,
             "speedup": speedup,
+            "faster": faster,
+            "agreed": agreed,
             "speedups": speedups,
             "table": table,
             "costs": lambda name, *quantities: html.costs(run.table(name), *quantities),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
@@ -214,7 +213,3 @@ def pareto(points: pd.DataFrame, cost: str, label: str, title: str) -> str:
     body = body[body.index("<svg") :].replace("\n", " ")
     said = ", ".join(f"{ModelName.of(r.model).label} {r.psnr:.2f} dB" for r in points.itertuples())
     return f'<figure class="plot drawn mpl" role="img" aria-label="{escape(f"{title}: {said}")}">{body}</figure>'
-
-
-def named(decoders: Sequence[str], encoder: str = "edsr-baseline") -> list[str]:
-    return [str(ModelName(encoder, decoder)) for decoder in decoders]

@@ -1,6 +1,7 @@
 """The book of the reference results, built once: every page is there, whole, and needs no other place."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -167,3 +168,15 @@ def test_sphinx_words_are_the_error(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="unknown document: 'nowhere'"):
         build.build(out=tmp_path / "site")
     assert not (tmp_path / "site").exists()
+
+
+def test_a_run_of_one_notebook_fills_every_page(book, tmp_path):
+    """What it has not measured is said on the page, and no page fails."""
+    folder = tmp_path / "results" / "diif" / "figure7"
+    shutil.copytree(results.run().folder / "diif" / "figure7", folder)
+    run = results.Run(tmp_path / "results", "compact")
+    missing = build.stage(run, tmp_path / "source")
+    assert "papers/diinn: diinn/table5/table5.csv is not in this run" in missing
+    text = (tmp_path / "source" / "papers" / "diif.md").read_text()
+    assert build.LEFT_OUT in text
+    assert "data/diif/figure7/seams.png" in text
