@@ -41,6 +41,7 @@ from srlib.util.sizes import Size
 from srlib.util.threads import side_by_side
 
 SIDE = 512  # pixels of a tile in the file
+LONGEST = 4096  # output pixels of a block's sides: so much of a strip is held, however large the scale
 LARGE = 2**28  # bytes of samples; a larger TIFF is streamed
 WHOLE = 2**26  # bytes of samples; a larger TIFF is read tile by tile
 
@@ -343,7 +344,7 @@ class Block:
 def spans(n: int, out: int, model: Model, tile: int) -> list[tuple[int, int]]:
     """One axis of the output cut into parts of whole tiles, of which an encoder sees about `tile` LR pixels at most."""
     margin = 2 * (model.encoder.reach + model.decoder.reach + 2 * math.ceil(n / out))
-    step = max(1, int(max(32, tile - margin) * out / n) // SIDE) * SIDE
+    step = max(1, int(min(LONGEST, max(32, tile - margin) * out / n)) // SIDE) * SIDE
     return [(first, min(first + step, out)) for first in range(0, out, step)]
 
 
