@@ -347,8 +347,7 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
     Args:
         names: Only these models.
         check: A file: read it whole and say which model it holds.
-        renew: Write into the headers of our files at hand what older ones lack: dead units, measured now; the rest "not
-        recorded".
+        renew: Write into our headers what older ones lack: dead units, measured now; the rest is "not recorded".
     """
     from srlib.weights import listing
 

@@ -259,10 +259,15 @@ def test_shipped_weights_are_what_their_headers_say(path):
     assert path.stat().st_size < (1e7 if model.draws else 1.5e6)
 
 
+# Trained when EDSR's recipe had more pixels a step than the methods'; until they are trained again.
+LARGER_BUDGET = {"compact-x2", "compact-x3", "compact-x4", "compact-x8"}
+
+
 @SHIPPED
 def test_shipped_weights_came_from_their_recipes(path):
     said = {k: v for k, v in weights.header(path)["training"].items() if k in training.settings.DEFAULTS}
-    assert training.by_recipe(path.stem, said) == training.by_recipe(path.stem)
+    same = training.by_recipe(path.stem, said) == training.by_recipe(path.stem)
+    assert same == (path.stem not in LARGER_BUDGET)
 
 
 @SHIPPED
