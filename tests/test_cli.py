@@ -18,6 +18,7 @@ from srlib.workbook import batch, execute
 
 COMMANDS = [
     "upscale", "run", "reproduce", "judge", "measure", "measurements", "train", "suite", "data", "weights", "bench",
+    "speed", "book", "demo", "gpu",
 ]  # fmt: skip
 
 

@@ -55,15 +55,3 @@ def test_without_models_there_is_a_slider_all_the_same(rgb):
     pictures, times = empty.strip([2.0], seeds=[0])
     assert pictures == {}
     assert len(times) == 0
-
-
-def test_what_a_slider_shows_is_kept_as_files(tmp_path, rgb):
-    class Folder:
-        picture = staticmethod(lambda name, picture: f"{name} {picture.shape[0]}x{picture.shape[1]}")
-
-    slider = sliders.Slider(rgb, [tiny("bicubic")])
-    rows = sliders.keep(Folder, slider, [1.0, 2.5])
-    assert rows.to_dict("list") == {
-        "model": ["bicubic", "bicubic"], "scale": [1.0, 2.5], "rows": [17, 43], "columns": [23, 58],
-        "file": ["strip_x1_bicubic 17x23", "strip_x2.5_bicubic 43x58"],
-    }  # fmt: skip
