@@ -66,6 +66,8 @@ def number(value: object, digits: int | None = None) -> str:
     value = float(value)
     if math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if digits is None and value == round(value) and abs(value) < 1e6:
         return f"{value:.0f}".replace("-", "−")
     if digits is None:
