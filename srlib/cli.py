@@ -6,6 +6,7 @@ What they do lies in the library, which is imported when a command runs: `srlib 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -101,6 +102,7 @@ def upscale(
     model: str = "compact-diif",
     out: Path | None = None,
     device: str = "auto",
+    threads: int | None = None,
     force: bool = False,
     large: bool = False,
 ) -> None:
@@ -117,6 +119,7 @@ def upscale(
         model: A model's name (srlib weights lists them) or a weight file.
         out: A file (.png, .tif, .jpg, .webp, .bmp, .ppm; .dzi for a Deep Zoom pyramid), or a folder for PNGs.
         device: auto, cpu or cuda.
+        threads: On a CPU, by default all cores ($SRLIB_THREADS); the result is the same for any number.
         force: Overwrite results that exist; the pictures themselves never are.
         large: Take pictures of more than 89 megapixels too.
     """
@@ -129,7 +132,10 @@ def upscale(
     from srlib.imaging import many
     from srlib.imaging.upscale import upscale_files
     from srlib.util.sizes import check_scale, check_size
+    from srlib.util.threads import THREADS, count
 
+    if threads is not None:
+        os.environ[THREADS] = str(count(threads))
     check_scale(scale) if size is None else check_size(size)
     Image.MAX_IMAGE_PIXELS = None if large else Image.MAX_IMAGE_PIXELS
     pairs = many.pairs(many.find(images), out, scale, size)

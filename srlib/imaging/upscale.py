@@ -19,6 +19,7 @@ from srlib.imaging.saving import PYRAMID, TAGGED, check_fits, file_type, save
 from srlib.models.base import TILE, Model, SRModel
 from srlib.models.catalogue import build
 from srlib.util.sizes import Size, check_size, scaled_size
+from srlib.util.threads import using
 
 FRAMES = 2**28  # bytes of results that are made together
 FAILURES = (ValueError, OSError, MemoryError)  # of one picture among many
@@ -35,6 +36,7 @@ def upscale(
     out: str | Path | None = None,
     progress: bool = False,
     tile: int = TILE,
+    threads: int | None = None,
 ) -> object:
     """Resize an image with a super-resolution model.
 
@@ -43,7 +45,8 @@ def upscale(
     with EXIF, ICC profile and DPI in its `info`, else a uint16 array. scale: one number, or (vertical, horizontal); any
     positive value, also below 1. size: (rows, columns) instead of a scale. model: a name with weights at hand, a weight file,
     or a model (its device is used). out: a file to write the result to, whose path is then returned; the image must be a path
-    too. A result of any size fits a .tif or .dzi (`streams`).
+    too. A result of any size fits a .tif or .dzi (`streams`). threads: on a CPU; by default $SRLIB_THREADS, else all cores that
+    the process may use. The result has the same bits for any number.
     EXIF's orientation is applied. Alpha is enlarged by antialiased bicubic. Colours are not multiplied by it; under fully
     transparent pixels, where files hold anything, the model is shown the nearest visible pixel's, so that no edge is darker
     or lighter than its shape.
@@ -60,12 +63,14 @@ def upscale(
             raise TypeError(
                 f"with out the image must be the path of a file, got {type(image).__name__}; leave out away"
             )
-        upscale_file(image, out, scale, model, size=size, progress=progress, tile=tile)
+        with using(threads):
+            upscale_file(image, out, scale, model, size=size, progress=progress, tile=tile)
         return Path(out)
     opened = open_any(image)
     size = size_of(opened.rgb.shape[:2], scale, size)
     model = weights.load(model) if isinstance(model, str) else model
-    return opened.finish(enlarge([opened], model, size, progress=progress, tile=tile)[0])
+    with using(threads):
+        return opened.finish(enlarge([opened], model, size, progress=progress, tile=tile)[0])
 
 
 def upscale_file(

@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 def count(threads: int | None = None) -> int:
-    """How many threads to use: `threads`, else what `one_of_torch` was told, else $SRLIB_THREADS, else as many as torch uses
+    """How many threads to use: `threads`, else what `using` was told, else $SRLIB_THREADS, else as many as torch uses
     and the process has cores.
 
     ValueError unless it is a whole number of at least 1.
@@ -129,18 +129,29 @@ def keep_freed_memory() -> None:
 def one_of_torch(threads: int | None = None) -> Iterator[None]:
     """One of torch's threads for what is between pieces side by side, then as many as before; `count` says `threads`, or what
     it would have said."""
-    here, before = threading.get_ident(), torch.get_num_threads()
+    before = torch.get_num_threads()
+    with using(count(threads)):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def using(threads: int | None) -> Iterator[None]:
+    """So many threads for pieces side by side in here, by this thread's calls; None changes nothing. ValueError as `count`."""
+    here = threading.get_ident()
     outer = MEANT.get(here)
-    MEANT[here] = count(threads)
-    torch.set_num_threads(1)
+    if threads is not None:
+        MEANT[here] = count(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-        if outer is None:
+        if threads is not None:
             del MEANT[here]
-        else:
-            MEANT[here] = outer
+            if outer is not None:
+                MEANT[here] = outer
 
 
 def after_fork() -> None:

@@ -128,3 +128,13 @@ def test_the_picture_itself_is_never_overwritten(photo, tmp_path):
     (tmp_path / "link.jpg").symlink_to(photo)
     with pytest.raises(ValueError, match="link.jpg is the picture itself"):
         upscale_file(photo, tmp_path / "link.jpg", 2, "bicubic", force=True)
+
+
+def test_any_number_of_threads_makes_the_same_bits(rgb):
+    one, three = (upscale(rgb, scale=9, model=tiny("diif"), threads=count) for count in (1, 3))
+    assert np.array_equal(one, three)
+
+
+def test_a_number_of_threads_that_is_none_is_a_sentence(rgb):
+    with pytest.raises(ValueError, match="threads .* whole number of at least 1, got 0"):
+        upscale(rgb, scale=2, model=tiny("bicubic"), threads=0)
