@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 import srlib
 from srlib import cost
 from srlib.imaging import files, saving
-from srlib.imaging.upscale import upscale_file
+from srlib.imaging.upscale import upscale, upscale_file
 from srlib.models import DECODERS
 from srlib.models.geometry import tiles
 
