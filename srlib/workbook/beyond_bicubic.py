@@ -153,7 +153,7 @@ def conclusion(book: Book, table: pd.DataFrame) -> list[dict]:
         degraded = how != BASE and len(
             known
         )  # the same images were measured with and without it: that is an experiment
-        before = f"the degradation: without it {int((clean['low'] > 0).sum())} are" if degraded else ""
+        before = f"the degradation: without it {int((clean['low'] > 0).sum())} are above" if degraded else ""
         note = f"an interval needs {FEWEST} images" if not len(known) else f"not {', '.join(below)}" if below else ""
         lines.append(claims.check(claim, len(known), above, unit="methods", cause=before, note=note))
     return [*lines, *claims.unmeasured(book, "PSNR", "above bicubic")]

@@ -109,7 +109,7 @@ def execute(notebook: str, out: str | Path = "", parameters: dict | None = None,
 # Notebooks whose tables, figures and verdicts follow from rows that lie in their results folder; the page of claims comes last.
 JUDGED = (
     "diif/table1", "diif/table2", "diif/table3", "diif/table4", "diif/figure7", "diinn/tables", "diinn/table4", "diinn/table5",
-    "idm/scales", "idm/x16", "idm/scaling_factor", "claims",
+    "idm/scales", "idm/x16", "idm/scaling_factor", "later/methods", "claims",
 )  # fmt: skip
 
 
@@ -131,7 +131,8 @@ def judge(folder: str | Path, names: Sequence[str] = ()) -> list[str]:
         place = folder / name
         if not (place / "run.json").is_file():
             continue
-        profile = folder.name if folder.name in plan.profiles() else "quick"
+        told = json.loads((place / "run.json").read_text()).get("profile") or folder.name
+        profile = told if told in plan.profiles() else "quick"
         values = checked(name, {"profile": profile} | ({"results": str(folder)} if name == "claims" else {}))
         values |= {"out": str(place)}
         with tempfile.TemporaryDirectory() as page, environment(ROWS, str(folder)):

@@ -35,6 +35,21 @@ def test_todays_and_later_verdicts_have_marks_of_their_own():
     assert len({path for _, path in marks.values()}) == len({colour for colour, _ in marks.values()}) == len(marks) == 5
 
 
+def test_a_paper_without_a_chapter_comes_last(run):
+    path = run.folder / "diif" / "table2" / "checks.csv"
+    lines = pd.read_csv(path)
+    other = lines.iloc[:1].assign(paper="Other")
+    pd.concat([other, lines]).to_csv(path, index=False)
+    again = Run(run.folder, "compact")
+    assert again.claims["paper"].tolist() == ["DIIF", "DIIF", "Other"]
+    assert ">Other<" in html.tally(again)
+
+
+@pytest.mark.parametrize("value, said", [(float("inf"), "∞"), (-float("inf"), "−∞"), (float("nan"), "–"), (-2.0, "−2")])
+def test_a_number_as_people_read_it(value, said):
+    assert html.number(value) == said
+
+
 def test_the_picture_of_claims_has_interval_value_and_verdict(run):
     text = html.forest(run, depth=0)
     assert text.count('<li><span class="what">') == 2
@@ -84,6 +99,10 @@ def test_speedups_are_ratios_of_seconds():
 
 
 class TestNotebook:
+    def test_links_to_code_are_words_on_the_site(self):
+        text = "see [`degrade.py`](../srlib/imaging/degrade.py) and [it](https://a.b/c.py)"
+        assert notebooks.CODE_LINK.sub(r"\1", text) == "see `degrade.py` and [it](https://a.b/c.py)"
+
     def test_a_cell_has_the_files_that_it_made(self):
         found = notebooks.names('book.figure("macs", f(table))\nbook.figure(f"shipped_{suite}", g)\nbook.conclude(x)')
         assert found == [("figure", "macs"), ("figure", "shipped_*"), ("table", "checks")]

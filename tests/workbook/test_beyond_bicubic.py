@@ -1,9 +1,11 @@
 """Gains with intervals: what the pages on degraded images and on later methods conclude from."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from srlib.workbook import beyond_bicubic, later
 
@@ -62,3 +64,45 @@ def test_what_lmf_saves():
     counts = pd.DataFrame(rows, columns=["model", "scale", "macs", "macs_fast", "decoder_parameters"])
     (row,) = later.saved(counts).to_dict("records")
     assert (row["MACs"], row["MACs, fast paths"], row["decoder parameters"]) == (90, 90, 60)
+
+
+def book(*models, needs=None):
+    """What a conclusion asks of a book."""
+    return SimpleNamespace(plan=SimpleNamespace(models=models), absent=needs or {}, needs=needs or {}, limit=0)
+
+
+COUNTS = pd.DataFrame(
+    [("edsr-baseline-diif", 2.0, 100), ("edsr-baseline-lmf", 2.0, 10)], columns=["model", "scale", "macs"]
+)
+SAVINGS = pd.DataFrame({"MACs": [99.4, 90.0], "decoder parameters": [70.0, 60.0]})
+
+
+def concluded(gain):
+    images = scores({"compact-liif": {"bicubic": 1.0, "noise": 0.0}, "compact-lmf": {"bicubic": gain, "noise": 0.0}})
+    shown = images[images["degradation"] == "bicubic"]
+    needs = {"compact-srno": "no weights for compact-srno"}
+    lines = later.conclusion(book("compact-lmf", "compact-srno", needs=needs), COUNTS, SAVINGS, shown)
+    return {line["claim"].partition(":")[0]: line for line in lines}
+
+
+@pytest.mark.parametrize("gain, verdict", [(1.5, "confirmed"), (0.5, "contradicted")])
+def test_a_later_method_is_judged_by_its_interval(gain, verdict):
+    line = concluded(gain)["LM-LIIF not below LIIF"]
+    assert (line["verdict"], line["cause"]) == (verdict, "not known" if verdict == "contradicted" else "")
+    assert float(line["low"]) < gain - 1.0 < float(line["high"])
+
+
+def test_what_cannot_be_judged_says_why():
+    lines = concluded(1.5)
+    assert lines["SRNO not below LIIF"]["verdict"] == "not measured"
+    assert lines["SRNO not below LIIF"]["note"] == "no weights for compact-srno"
+    saved = next(line for words, line in lines.items() if words.startswith("LMF saves up to 99.9 %"))
+    assert (saved["verdict"], saved["published"], saved["measured"]) == ("not comparable", "99.9", "99.4")
+
+
+def test_a_loss_that_only_the_degradation_brings_has_it_as_its_cause():
+    gains = beyond_bicubic.gains(scores({"compact-liif": {"bicubic": 2.0, "noise": -0.5}}))
+    clean, noisy = beyond_bicubic.conclusion(book("compact-liif"), gains)
+    assert (clean["verdict"], clean["cause"]) == ("confirmed", "")
+    assert (noisy["verdict"], noisy["cause"]) == ("contradicted", "the degradation: without it 1 are above")
+    assert noisy["note"] == "not LIIF"
