@@ -367,7 +367,7 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
     Args:
         names: Models, or published files: those that are not at hand are downloaded and checked, if anyone has published them.
         check: A file: read it whole and say which model it holds, whether it is a published one, and which table rows it fills.
-        renew: Write into the headers of our files at hand what older ones lack: dead units, measured now; else that it is unknown.
+        renew: Write into the headers of our files at hand what older ones lack, and count their dead units.
     """
     from srlib.weights import listing
 
