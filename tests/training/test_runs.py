@@ -169,5 +169,5 @@ def test_each_seed_has_a_run_and_weights_of_its_own(tmp_path, train):
 
 def test_a_seed_without_its_start_says_what_to_train(train):
     train("start", {"data": "embedded"})
-    with pytest.raises(FileNotFoundError, match="train it: srlib train compact-x16 --seed 2"):
+    with pytest.raises(FileNotFoundError, match="Train it: srlib train compact-x16 --seed 2"):
         train("compact-liif", {"seed": 2})

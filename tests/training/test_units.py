@@ -40,11 +40,14 @@ def test_a_dead_unit_is_found_in_its_layer(decoder, layers):
         assert table.loc[layer, "dead"] == table.loc[layer, "units"]
 
 
+WITHOUT = {"lmf-lte", "srno", "thera-air", "thera-plus"}  # decoders in which no hidden units are counted
+
+
 @pytest.mark.parametrize("decoder", [name for name in DECODERS if not name.startswith("liif-")])
 def test_every_decoder_can_be_looked_at(decoder):
     table = training.health(tiny(decoder), PAIRS)
-    assert len(table)
-    assert units.largest(table) < 0.9
+    assert bool(len(table)) == (decoder not in WITHOUT)
+    assert not len(table) or units.largest(table) < 0.9
 
 
 def test_the_model_is_left_as_it_was():
