@@ -115,9 +115,8 @@ def compare(
     ]
     commits, rows = ["", against] if against else [""], []
     with contextlib.ExitStack() as stack:
-        workers = [Timed(stack.enter_context(tree_of(commit))) for commit in commits]
-        for worker in workers:
-            stack.callback(worker.close)
+        trees = [stack.enter_context(tree_of(commit)) for commit in commits]
+        workers = [stack.enter_context(contextlib.closing(Timed(tree))) for tree in trees]
         for others, count, name, scale in tqdm(cases, desc="timing", disable=not progress):
             lr, size = (side, side), sizes.scaled_size((side, side), scale)
             task = {"model": name, "lr_size": lr, "size": size, "threads": count, "device": str(device), "gemm": GEMM}
