@@ -234,7 +234,8 @@ def figure(run: Run, file: str, alt: str, *, depth: int, caption: str | None = N
     place, size = f"{up(depth)}data/{file}", ""
     if path.suffix != ".svg":
         with Image.open(path) as image:
-            density = 1 if path.suffix == ".gif" else 2
+            recording = path.suffix == ".gif" or path.stem == path.parent.name
+            density = 1 if recording else 2
             size = f' width="{image.width // density}" height="{image.height // density}"'
     words = alt if caption is None else caption
     below = f"<figcaption>{escape(words)}</figcaption>" if words else ""

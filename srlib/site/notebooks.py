@@ -75,6 +75,9 @@ def page(run: Run, notebook: str) -> dict:
         if cell["cell_type"] == "markdown":
             after = next((line.lstrip("# ") for line in reversed(text.splitlines()) if line.startswith("#")), after)
             cells.append(markdown(CODE_LINK.sub(r"\1", text)))
+            if i == 0 and (run.folder / (film := f"{notebook}/{Path(notebook).name}.webp")).is_file():
+                words = "A recording; where Python runs, try it yourself: make demo"
+                cells.append(markdown(html.figure(run, film, words, depth=notebook.count("/") + 1)))
             continue
         shown = [
             of_file(run, notebook, path, f"{title}: {after}" if after else title, text) for path in files.get(i, [])

@@ -180,3 +180,9 @@ def test_a_run_of_one_notebook_fills_every_page(book, tmp_path):
     text = (tmp_path / "source" / "papers" / "diif.md").read_text()
     assert build.LEFT_OUT in text
     assert "data/diif/figure7/seams.png" in text
+
+
+@pytest.mark.parametrize("notebook", ["deep_zoom", "scale_slider", "inside_diif"])
+def test_recordings_are_shown(book, notebook):
+    page = (book / "notebooks" / f"{notebook}.html").read_text()
+    assert f'data/{notebook}/{notebook}.webp" alt="A recording' in page
