@@ -328,7 +328,7 @@ def test_ten_visitors_for_five_minutes(site, chromium):
     def use(page, turn: int) -> None:
         page.get_by_role("combobox", name="right", exact=True).select_option(LOOK["models"][1 + turn % 3])
         drag(page, 40 * (-1) ** turn, 25 * (-1) ** turn)
-        page.locator("canvas.sr-map").hover()
+        page.locator("canvas.sr-map").hover(position={"x": 60, "y": 60})  # the wipe is in the middle
         page.mouse.wheel(0, -200 if turn % 2 else 200)
         settled(page, SHARP)
 
