@@ -25,7 +25,7 @@ from srlib.weights.ours import MANY_DEAD
 
 # What is tried of each setting, in this order; lr: times the recipe's own.
 TRIED: dict[str, tuple] = {"lr": (0.1, 0.3, 1.0), "warmup": (400,), "clip": (0.5,), "initial": ("torch",)}
-STEPS = 1000  # of a trial
+STEPS = 250  # of a trial: a twentieth of a run
 TRIALS = 1 + sum(map(len, TRIED.values())) - 1  # the recipe's own rate is among those that are tried
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from srlib.models.catalogue import ModelName, names, with_seed
+from srlib.models.catalogue import ModelName
 from srlib.util import paths
 from srlib.util.errors import unknown
 
@@ -160,10 +160,7 @@ def by_recipe(model: str, changes: Mapping[str, object] | None = None, like: str
             f"{like or model} has no recipe in {paths.shown(paths.RECIPES)}: say whose to take, like (--like) one of "
             f"{', '.join(near)}, or give the steps"
         )
-    said = recipe(model, like)
-    if changes.get("seed") and "init" not in changes and said.get("init") in names():
-        said["init"] = with_seed(said["init"], changes["seed"])  # another training from the first step on
-    return made(model, said | changes, changes, like)
+    return made(model, recipe(model, like) | changes, changes, like)
 
 
 def made(model: str, said: Mapping[str, object], given: Iterable[str], like: str = "") -> Settings:

@@ -18,10 +18,11 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from srlib.models.catalogue import names, with_seed, without_seed
+from srlib.models.catalogue import names, with_seed
 from srlib.training.settings import SEARCHED, by_recipe, chosen, searched, suites
 from srlib.util import atomic, paths, provenance
 from srlib.util.errors import unknown
+from srlib.weights.loading import find
 
 POLL = 2.0  # seconds between looks
 
@@ -87,19 +88,18 @@ def tasks(name: str, seeds: int, search: bool) -> list[Task]:
     def add(model: str, seed: int) -> str:
         called = with_seed(model, seed)
         if called not in found:
-            settings, after = by_recipe(model, {"seed": seed} if seed else {}), []
-            if (plain := without_seed(settings.init))[0] in names():
-                after.append(add(*plain))
+            settings = by_recipe(model, {"seed": seed} if seed else {})
+            after = start(settings.init)
             if search:
                 first = f"search for {model}"
-                found.setdefault(first, Task(first, model, 0, STEPS * TRIALS, tuple(start(model)), searches=True))
-                after.append(first)
+                found.setdefault(first, Task(first, model, 0, STEPS * TRIALS, tuple(after), searches=True))
+                after = [*after, first]
             found[called] = Task(called, model, seed, settings.end, tuple(after))
         return called
 
-    def start(model: str) -> list[str]:
-        plain, seed = without_seed(by_recipe(model).init)
-        return [add(plain, seed)] if plain in names() else []
+    def start(init: str) -> list[str]:
+        """All seeds begin with the same trained encoder, which is trained first where it is not at hand."""
+        return [add(init, 0)] if init in names() and (init in found or find(init) is None) else []
 
     for suite in wanted(name):
         for seed in range(seeds):
