@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -85,41 +86,76 @@ class LMF(Decoder):
 
         return decode_rows
 
-    def rendered(
-        self, packed: Tensor, grid: Grid, start: Callable[[Tensor, Tensor, Tensor], Tensor], used: int
-    ) -> Rows:
+    def rendered(self, own: list[Tensor], later: list[Tensor], grid: Grid, start: Callable[..., Tensor]) -> Rows:
         """Equations (b) and (c), less work: all that belongs to a code is looked up once for each row of codes, and its output
         rows follow from it.
 
-        packed (B, h, w, n): the first `used` values are start's, then, for each further layer, its scales, and its shifts with
-        the bias in them. start(values (B, 1, 2W, used), rows' distances (r, 1, 1), columns' (2W, 1)) -> the first layer's
-        results, (B, r, 2W, units).
+        own (B, h, w, units): what the first layer needs of a code. later (B, h, w, further layers * units): the scales of the
+        further layers, and their shifts with the biases in them. start(own at pixels (B, 1, 2W, units), distances from the
+        codes along rows (r, 1, 1) and columns (2W, 1), `product`) -> the first layer's results, (B, r, 2W, units).
+
+        With a graph there are few rows, seldom two of one code, so all are looked up at once: (B, r, 2W, units).
         """
-        around = Around(grid, packed.device)
-        pixels = Pixels(around.column_code)
+        packed = torch.cat([*own, *later], dim=-1)
+        around, graph = Around(grid, packed.device), torch.is_grad_enabled()
+        pixels = ByChannel(around.column_code) if graph else Pixels(around.column_code)
+        times = ByChannel.product if graph else product
         *layers, last = linears(self.render)
-        distance = around.column.flatten()[:, None].to(packed.dtype)
+        n, distance = len(own) + len(layers) - 1, around.column.flatten()[:, None]
 
         def decode_rows(k: Tensor) -> Tensor:
-            code, down = around.codes[:, k].flatten(), around.row[:, k].flatten()[:, None, None].to(packed.dtype)
-            parts, end = [], 0
-            for i, count in zip(*(t.tolist() for t in torch.unique_consecutive(code, return_counts=True)), strict=True):
-                part, end = slice(end, end + count), end + count
-                values = pixels(packed, torch.tensor([i], device=packed.device))
-                x = start(values, down[part], distance)
-                modulations = values[..., used:].split(self.units, dim=-1)
-                for layer, scale, shift in zip(layers[1:], modulations[::2], modulations[1::2], strict=True):
-                    x = F.relu_(torch.addcmul(shift, scale, product(x, layer.weight).to(shift.dtype)))
-                parts.append(product(x, last.weight, last.bias))
+            codes, down = around.codes[:, k].flatten(), around.row[:, k].flatten()[:, None, None]
+            parts = []
+            for part in [slice(None)] if graph else runs(codes):
+                code = codes[part] if graph else codes[part][:1]
+                values = pixels(packed, code.to(packed.device)).mT.split(self.units, dim=-2)
+                values = [value.mT for value in values]
+                x = start(values[: len(own)], down[part], distance, times)
+                for layer, scale, shift in zip(layers[1:], values[len(own) : n], values[n:], strict=True):
+                    x = F.relu_(torch.addcmul(shift, scale, times(x, layer.weight)))
+                parts.append(times(x, last.weight, last.bias))
             return around.ensemble(torch.cat(parts, dim=1), k)
 
         return decode_rows
 
-    def later(self, scales: Tensor, shifts: Tensor) -> list[Tensor]:
-        """Of all layers but the first: scales, and shifts with the bias in them, as `rendered` wants them."""
-        biases = [layer.bias for layer in linears(self.render)[1:-1]]
-        pairs = [(scales[..., i, :], scales[..., i, :] * b + shifts[..., i, :]) for i, b in enumerate(biases, start=1)]
-        return [values for pair in pairs for values in pair]
+    def folded(self, scales: Tensor, shifts: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+        """Scales, and shifts with the biases in them, of the first layer (..., units), and of all others one after the other.
+        bias: the first layer's."""
+        biases = torch.stack([bias, *(layer.bias for layer in linears(self.render)[1:-1])]).to(scales.dtype)
+        sizes = [self.units, (self.depth - 1) * self.units]
+        (scale, scales), (shift, shifts) = (
+            t.flatten(-2).split(sizes, -1) for t in (scales, torch.addcmul(shifts, scales, biases))
+        )
+        return scale, shift, scales, shifts
+
+
+def runs(codes: Tensor) -> list[slice]:
+    """The parts of codes (n,) that are equal values one after the other."""
+    ends = [0, *torch.unique_consecutive(codes, return_counts=True)[1].cumsum(0).tolist()]
+    return [slice(*part) for part in pairwise(ends)]
+
+
+class ByChannel:
+    """What `Pixels` does, for training: a product with zeros and ones, whose gradient is another one. Its vectors, as few
+    values as a render MLP has, lie in memory channel by channel, so that what is done to them is done to long rows.
+
+    columns (W,): the code of each output column.
+    """
+
+    def __init__(self, columns: Tensor):
+        self.columns = columns
+
+    def __call__(self, codes: Tensor, rows: Tensor) -> Tensor:
+        """codes (B, h, w, C), rows (R,) -> codes[:, rows][:, :, columns], (B, R, W, C)."""
+        ones = F.one_hot(self.columns, codes.shape[2]).T.to(codes.dtype)
+        return (codes.index_select(1, rows).mT @ ones).mT
+
+    @staticmethod
+    def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """`F.linear` of such x (B, R, W, inputs) -> (B, R, W, outputs), likewise."""
+        lines = x.mT.flatten(0, 1)
+        y = torch.bmm(weight.expand(len(lines), -1, -1), lines)
+        return (y if bias is None else y + bias[:, None].to(y.dtype)).unflatten(0, x.shape[:2]).mT
 
 
 class LMLIIF(LMF):
@@ -155,18 +191,15 @@ class LMLIIF(LMF):
         layer = self.render[0]
         w_row, w_column = layer.weight[:, units], layer.weight[:, units + 1]
         bias = layer.bias + layer.weight[:, units + 2 :] @ cell.to(layer.weight.dtype)
-        base = (
-            scales[..., 0, :] * product(code.contiguous(), layer.weight[:, :units].contiguous(), bias)
-            + shifts[..., 0, :]
-        )
-        slopes = [scales[..., 0, :] * w_row, scales[..., 0, :] * w_column]
-        packed = torch.cat([base, *slopes, *self.later(scales, shifts)], dim=-1)
+        scale, shift, *later = self.folded(scales, shifts, bias)
+        base = scale * product(code.contiguous(), layer.weight[:, :units].contiguous()) + shift
+        own = [base, *(scale * w.to(scale.dtype) for w in (w_row, w_column))]
 
-        def start(values: Tensor, down: Tensor, across: Tensor) -> Tensor:
-            base, by_row, by_column = values[..., : 3 * units].split(units, dim=-1)
-            return F.relu_((base + across * by_column) + down * by_row)
+        def start(values: list[Tensor], down: Tensor, across: Tensor, times: Callable) -> Tensor:
+            base, by_row, by_column = values
+            return F.relu_((base + across.to(base) * by_column) + down.to(base) * by_row)
 
-        return self.rendered(packed, grid, start, 3 * units)
+        return self.rendered(own, later, grid, start)
 
 
 class LMLTE(LMF):
@@ -210,22 +243,23 @@ class LMLTE(LMF):
 
     def fast(self, features: Tensor, grid: Grid) -> Rows:
         """Same numbers, less work: see `rendered`."""
-        units, cell = self.units, self.cell(features, grid).to(self.phase.weight.dtype)
+        cell = self.cell(features, grid).to(self.phase.weight.dtype)
         scales, shifts, code = self.split(self.latents(features, grid))
         amplitude, frequency = code.chunk(2, dim=-1)
         layer, phase = self.render[0], math.pi * self.render_phase(cell)
-        by_row, by_column = (math.pi * f for f in frequency.unflatten(-1, (-1, 2)).unbind(dim=-1))
-        bias = scales[..., 0, :] * layer.bias + shifts[..., 0, :]
-        own = [by_row, by_column, amplitude, scales[..., 0, :], bias]
-        packed = torch.cat([*own, *self.later(scales, shifts)], dim=-1)
+        phases = torch.cat([phase + math.pi / 2, phase])  # cos x = sin(x + pi / 2)
+        by_row, by_column = (
+            math.pi * torch.cat([f, f], dim=-1) for f in frequency.unflatten(-1, (-1, 2)).unbind(dim=-1)
+        )
+        scale, shift, *later = self.folded(scales, shifts, layer.bias)
 
-        def start(values: Tensor, down: Tensor, across: Tensor) -> Tensor:
-            by_row, by_column, amplitude, scale, shift = values[..., : 4 * units].split(
-                [units // 2, units // 2, units, units, units], dim=-1
-            )
-            inner = (by_column * across + phase) + by_row * down
-            x = torch.cat([torch.cos(inner), torch.sin(inner)], dim=-1) * amplitude
-            return F.relu_(torch.addcmul(shift, scale, product(x, layer.weight).to(shift.dtype)))
+        def start(values: list[Tensor], down: Tensor, across: Tensor, times: Callable) -> Tensor:
+            by_row, by_column, amplitude, scale, shift = values
+            x = amplitude * torch.sin((by_column * across + phases) + by_row * down).to(amplitude.dtype)
+            return F.relu_(torch.addcmul(shift, scale, times(x, layer.weight)))
 
-        decode_rows, skip = self.rendered(packed, grid, start, 4 * units), bilinear(features[:, -3:], grid)
+        decode_rows, skip = (
+            self.rendered([by_row, by_column, amplitude, scale, shift], later, grid, start),
+            bilinear(features[:, -3:], grid),
+        )
         return lambda k: decode_rows(k) + skip(k)

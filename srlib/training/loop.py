@@ -26,10 +26,12 @@ from srlib.training.batches import Images
 from srlib.training.checkpoint import Progress, read_state, start_from, write_state
 from srlib.training.settings import Settings, search_said
 from srlib.util import devices, paths, provenance
+from srlib.util.threads import all_memory_kept
 
 LOGGED = ("step", "loss", "lr", "seconds")  # beside what the validation says
 
 
+@all_memory_kept()
 @torch.random.fork_rng()  # torch's own generator is as it was, afterwards
 def fit(
     settings: Settings,

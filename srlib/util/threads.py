@@ -23,6 +23,8 @@ THREADS = "SRLIB_THREADS"  # the environment variable
 
 # Of glibc's mallopt: blocks smaller than this come from memory that is kept, and so much of it may lie idle in each thread.
 MMAP_THRESHOLD, TRIM_THRESHOLD = (-3, 2**25), (-1, 2**26)
+# The same for all blocks: how many may come from elsewhere (as ever: 65,536), and what may lie idle.
+NO_MMAP, MMAP, NO_TRIM = (-4, 0), (-4, 2**16), (-1, 2**31 - 1)
 
 POOLS: dict[int, ThreadPoolExecutor] = {}
 INSIDE: dict[int, bool] = {}  # by thread: whether it is one of a pool
@@ -117,11 +119,29 @@ def one_thread() -> None:
 def keep_freed_memory() -> None:
     """What a band frees is there for the next one. Else glibc hands blocks of some MB back to the system each time, and to
     fetch them again, page by page, takes longer than what is done with them. Settings in the environment are left alone."""
-    if any(name in os.environ for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")):
+    set_malloc(MMAP_THRESHOLD, TRIM_THRESHOLD)
+
+
+@contextlib.contextmanager
+def all_memory_kept() -> Iterator[None]:
+    """`keep_freed_memory` for blocks of any size, as the steps of a training free and fetch them; afterwards what is idle goes
+    back to the system."""
+    set_malloc(NO_MMAP, NO_TRIM)
+    try:
+        yield
+    finally:
+        set_malloc(MMAP, MMAP_THRESHOLD, TRIM_THRESHOLD)
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def set_malloc(*settings: tuple[int, int]) -> None:
+    names = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES")
+    if any(name in os.environ for name in names):
         return
     with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
-        for setting, value in (MMAP_THRESHOLD, TRIM_THRESHOLD):
+        for setting, value in settings:
             mallopt(setting, value)
 
 
