@@ -28,8 +28,6 @@ from srlib.models.geometry import Grid, group_starts, nearest_code, relative
 from srlib.models.layers import STRIP, gather, product
 from srlib.util.threads import side_by_side
 
-FINEST = 16.0  # the largest frequency that components start with, in cycles over two cells
-
 
 class Block(nn.Module):
     """A ConvNeXt block with a 3x3 kernel (Liu et al., CVPR 2022, Figure 4), as released: (B, C, h, w) -> the same."""
@@ -77,12 +75,14 @@ class Thera(Decoder):
     """The Thera decoder.
 
     channels: of the encoder's features. components: of the fields. blocks: how many ConvNeXt blocks of 1, 1.5 and 2 times the
-    channels the code goes through; none for Air. The features carry the normalised LR image as three more channels.
+    channels the code goes through; none for Air. finest: the largest frequency that components start with, in cycles over two
+    cells; as released 16, of which few are seen at small scales before a long training has moved them. The features carry the
+    normalised LR image as three more channels.
     """
 
     needs_image = True
 
-    def __init__(self, channels: int, components: int = 32, *, blocks: tuple[int, ...] = ()):
+    def __init__(self, channels: int, components: int = 32, *, blocks: tuple[int, ...] = (), finest: float = 16.0):
         super().__init__()
         self.width, self.reach = components, sum(blocks)
         tail: list[nn.Module] = []
@@ -94,7 +94,7 @@ class Thera(Decoder):
         self.refine = nn.Sequential(*tail)
         self.field = nn.Linear(channels, 4 * components)  # [weights (components, 3), phases (components,)]
         self.kappa = nn.Parameter(torch.tensor(math.sqrt(math.log(4)) / (2 * math.pi**2)))
-        angle, length = 2 * math.pi * torch.rand(components), math.pi * FINEST * torch.rand(components) ** 0.5
+        angle, length = 2 * math.pi * torch.rand(components), math.pi * finest * torch.rand(components) ** 0.5
         self.components = nn.Parameter(torch.stack([length * torch.cos(angle), length * torch.sin(angle)]))
         nn.init.normal_(self.field.weight, std=channels**-0.5)
         nn.init.zeros_(self.field.bias)
