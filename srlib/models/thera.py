@@ -162,9 +162,7 @@ class Thera(Decoder):
             made = product(codes.index_select(1, here), self.field.weight, self.field.bias)
             v, p = made.split([3 * n, n], dim=-1)
             a = y[k.to(device), None].to(self.components) * self.components[0]  # (R, components)
-            wave = decay * torch.sin(
-                a[:, None, None] + b.mT + p[:, :, :, None]
-            )  # (B, R, codes, pixels of a cell, components)
+            wave = decay * torch.sin(a[:, None, None] + b.mT + p[:, :, :, None])  # (B, R, codes, pixels of a cell, n)
             made = wave.to(v.dtype) @ v.unflatten(-1, (n, 3))
             return made.flatten(2, 3).index_select(2, flat) + gather(image, here, columns)
 
