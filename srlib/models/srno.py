@@ -65,11 +65,21 @@ class Galerkin(nn.Module):
         return self.qkv.weight.unflatten(0, (self.heads, 3, HEAD)), self.qkv.bias.unflatten(0, (self.heads, 3, HEAD))
 
     def moments(self, x: Tensor) -> Tensor:
-        """What pixels x (B, R, W, width) add to sum_y k(y)^T v(y): (B, heads, 16, 16)."""
-        weight, bias = (part[:, 1:].transpose(0, 1).flatten(0, 2) for part in self.parts())
-        k, v = product(x, weight.contiguous(), bias.contiguous()).unflatten(-1, (2, self.heads, HEAD)).unbind(-3)
-        k, v = (norm(t).flatten(1, 2).transpose(1, 2) for norm, t in ((self.norm_k, k), (self.norm_v, v)))
-        return k.transpose(-1, -2) @ v
+        """What pixels x (B, R, W, width) add to sum_y k(y)^T v(y): (B, heads, 16, 16).
+
+        Centred k and v are linear in x: the mean of a head is taken off the weights. What `HeadNorm` multiplies and adds at the
+        end is the same for all pixels, so it is done to their sums.
+        """
+        weight, bias = (part[:, 1:] - part[:, 1:].mean(dim=2, keepdim=True) for part in self.parts())
+        weight, bias = weight.transpose(0, 1).flatten(0, 2), bias.transpose(0, 1).reshape(-1, 1)
+        centred = torch.baddbmm(bias, weight.expand(len(x), -1, -1), x.flatten(1, 2).mT)  # (B, 2 * heads * 16, pixels)
+        centred = centred.unflatten(1, (2, self.heads, HEAD))
+        std = (centred.square().sum(dim=3, keepdim=True) / (HEAD - 1)).sqrt()
+        k, v = (centred / (std + 1e-5)).unbind(1)
+        (a, b), (c, d) = ((norm.weight, norm.bias) for norm in (self.norm_k, self.norm_v))
+        left, right = a * k.sum(dim=-1), c * v.sum(dim=-1)  # (a k + b)^T (c v + d)
+        both = (k @ v.mT) * a[..., None] * c[:, None]
+        return both + left[..., None] * d[:, None] + b[..., None] * (right[..., None, :] + k.shape[-1] * d[:, None])
 
     def fold(self, integral: Tensor) -> tuple[Tensor, Tensor]:
         """The integral (B, heads, 16, 16) known, W_1 x' of (b) and (c) is linear in x: matrices (B, width, width), biases."""
@@ -81,6 +91,10 @@ class Galerkin(nn.Module):
 
     def apply_folded(self, x: Tensor, folded: tuple[Tensor, Tensor]) -> Tensor:
         """(b) and (c) for some pixels x (B, R, W, width)."""
+        if torch.is_grad_enabled():
+            matrix, bias = folded
+            seen = F.gelu(torch.baddbmm(bias[:, None].to(matrix.dtype), x.flatten(1, 2), matrix.mT)).view_as(x)
+            return x + product(seen, self.second.weight, self.second.bias)
         seen = [F.gelu(product(one, matrix, bias)) for one, matrix, bias in zip(x, *folded, strict=True)]
         return x + product(torch.stack(seen), self.second.weight, self.second.bias)
 
@@ -197,7 +211,9 @@ class SRNO(Decoder):
         w_row, w_column = weight[:, 0:8:2], weight[:, 1:8:2]  # of the four corners
         rows, columns = (torch.stack([pair[i].relative for pair in around.values()], dim=1) for i in (0, 1))
         cell = torch.tensor(grid.cell, dtype=weight.dtype, device=weight.device)
-        at_row = (rows.to(weight) @ w_row.T + (self.lift.bias + weight[:, -2:] @ cell))[:, None]  # (H, 1, hidden)
+        at_row = (rows.to(weight) @ w_row.T + (self.lift.bias + weight[:, -2:] @ cell).to(codes.dtype))[
+            :, None
+        ]  # (H, 1, hidden)
         at_column = columns.to(weight) @ w_column.T  # (W, hidden)
 
         def lifted(k: Tensor) -> Tensor:

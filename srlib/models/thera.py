@@ -140,6 +140,8 @@ class Thera(Decoder):
         sin(a + b) = sin a cos b + cos a sin b:
         what depends on b is known once for each output column, what depends on the code and on a once for each code and output
         row, and the sum over the components is a product of the two for all pixels of a cell's row.
+
+        With a graph there are few rows, seldom two of one row of codes: (a) as it stands, cell by cell.
         """
         codes = self.refine(features[:, :-3]).permute(0, 2, 3, 1)
         image = features[:, -3:].permute(0, 2, 3, 1)
@@ -151,10 +153,22 @@ class Thera(Decoder):
         flat = ((columns - first) * group + place).to(device)  # where each output column lies among the cells' pixels
         b = torch.zeros((last - first) * group, dtype=x.dtype, device=device).index_copy(0, flat, x.to(device))
         b = b.view(last - first, 1, group).to(self.components) * self.components[1][:, None]
-        across = torch.cat([torch.cos(b), torch.sin(b)], dim=1)  # (codes, 2 components, pixels of a cell)
         decay, y = self.decay(grid), y.to(device)
         codes = codes[:, :, first - grid.left : last - grid.left]
         columns = (columns - grid.left).to(device)
+
+        def decode_rows_in_training(k: Tensor) -> Tensor:
+            here = (rows[k] - grid.top).to(device)
+            made = product(codes.index_select(1, here), self.field.weight, self.field.bias)
+            v, p = made.split([3 * n, n], dim=-1)
+            a = y[k.to(device), None].to(self.components) * self.components[0]  # (R, components)
+            wave = decay * torch.sin(a[:, None, None] + b.mT + p[:, :, :, None])  # (B, R, codes, pixels of a cell, n)
+            made = wave.to(v.dtype) @ v.unflatten(-1, (n, 3))
+            return made.flatten(2, 3).index_select(2, flat) + gather(image, here, columns)
+
+        if torch.is_grad_enabled():
+            return decode_rows_in_training
+        across = torch.cat([torch.cos(b), torch.sin(b)], dim=1)  # (codes, 2 components, pixels of a cell)
 
         def decode_rows(k: Tensor) -> Tensor:
             here, parts, end = rows[k] - grid.top, [], 0
