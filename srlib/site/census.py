@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from unittest.mock import patch
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from srlib.models import build
+from srlib.models import build, diif_fixed
 from srlib.models.base import SRModel
+from srlib.models.catalogue import DECODERS, ModelName
 from srlib.util.sizes import scaled_size
 
 SIDE = 48  # of the LR image, in pixels
@@ -82,14 +84,20 @@ def encoded(name: str) -> tuple[SRModel, torch.Tensor, int]:
 
 def watched(name: str, scale: float, *, literal: bool) -> Watch:
     model, features, _ = encoded(name)
-    with torch.no_grad(), Watch() as watch:
+    all_at_once = patch.object(diif_fixed, "AT_ONCE", 2**62)  # there is no data that would not fit
+    with torch.no_grad(), all_at_once, Watch() as watch:
         model.answer(features, scaled_size((SIDE, SIDE), scale), literal=literal)
     return watch
 
 
 @cache
 def macs(name: str, scale: float, *, literal: bool) -> int:
-    """Multiply-accumulates of one image of 48 × 48, encoder included: `cost.count_macs`, with the encoder counted once."""
+    """Multiply-accumulates of one image of 48 × 48, encoder included: `cost.count_macs`, with the encoder counted once, and
+    the decoder once for all encoders of the same width."""
+    own = ModelName.of(name)
+    if own.encoder == "rdn" and own.decoder in DECODERS:  # as wide as EDSR-baseline
+        twin = str(ModelName("edsr-baseline", own.decoder))
+        return encoded(name)[2] + macs(twin, scale, literal=literal) - encoded(twin)[2]
     return encoded(name)[2] + watched(name, scale, literal=literal).macs(literal=literal)
 
 
