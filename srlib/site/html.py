@@ -124,7 +124,8 @@ def beside(frame: pd.DataFrame, quantity: str, *, only_measured: bool = False) -
         scale=some["scale"].astype(float),
     )
     columns = list(some[["dataset", "scale"]].drop_duplicates().itertuples(index=False, name=None))
-    sets = list(dict.fromkeys(name for name, _ in columns))
+    measured = set(some.loc[some["measured"].notna(), "dataset"])
+    sets = sorted(dict.fromkeys(name for name, _ in columns), key=lambda name: name not in measured)  # these first
     columns = [(name, scale) for name in sets for scale in sorted({s for d, s in columns if d == name})]
     cells = {(r.method, r.dataset, r.scale): r for r in some.itertuples()}
     over = "".join(
@@ -306,13 +307,14 @@ def claims(run: Run, notebook: str, *, depth: int) -> str:
 
 
 def tally(run: Run) -> str:
-    """How many claims have which verdict, a row a paper."""
-    count = run.claims.groupby(["paper", "verdict"]).size().unstack(fill_value=0)
-    head = "".join(f'<th scope="col">{verdict(name)}</th>' for name in VERDICTS if name in count)
+    """How many claims of which paper have which verdict."""
+    count = run.claims.groupby(["verdict", "paper"]).size().unstack(fill_value=0)
+    here = [paper for paper in [*PAPERS, *sorted(set(count) - set(PAPERS))] if paper in count]
+    head = "".join(f'<th scope="col" class="n">{escape(paper)}</th>' for paper in here)
     lines = [
-        f'<tr><th scope="row">{paper}</th>'
-        + "".join(f'<td class="n">{count.loc[paper, name]}</td>' for name in VERDICTS if name in count) + "</tr>"
-        for paper in [*PAPERS, *sorted(set(count.index) - set(PAPERS))] if paper in count.index
+        f'<tr><th scope="row">{verdict(name)}</th>'
+        + "".join(f'<td class="n">{count.loc[name, paper]}</td>' for paper in here) + "</tr>"
+        for name in VERDICTS if name in count.index
     ]  # fmt: skip
     return scroll(f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>", "verdicts")
 
@@ -345,7 +347,8 @@ WIDTH, HEIGHT = 220, 27  # of a row's drawing
 
 @dataclass(frozen=True)
 class Axis:
-    """The scale of one claim: centre lies in the middle, reach away from it the two ends. log: of factors, where reach is one."""
+    """The scale of one claim: centre lies in the middle, reach away from it the two ends. log: of factors, of which reach is
+    one."""
 
     centre: float
     reach: float
@@ -372,8 +375,8 @@ FARTHEST = 20.0  # factor on an axis of times; an interval that goes on has an a
 
 
 def axis_of(row: pd.Series) -> Axis:
-    """The scale of a claim: round numbers, as far as the farthest of its interval, its bounds and the paper's value. In the middle
-    is no difference, or else what the claim demands."""
+    """The scale of a claim: a round number, as far as the farthest of its interval, its bounds and the paper's value. In the
+    middle is no difference, or else what the claim demands."""
     told = [row[name] for name in ("value", "low", "high", "printed", "demanded", "least", "most")]
     told = [value for value in map(float, told) if math.isfinite(value)]
     centre = 0.0 if row["unit"] == "dB" or math.isnan(row["demanded"]) else float(row["demanded"])

@@ -360,7 +360,10 @@ def draw_claim(axis: plt.Axes, row: object, y: float, kind: str) -> None:
     if pd.isna(row.measured):
         axis.plot(0.005, y, marker, color=dark, markersize=7, transform=axis.get_yaxis_transform())
     else:
-        for bound, caret in ((row.least, CARETRIGHT), (row.most, CARETLEFT)):  # from where the claim holds, and which way
+        for bound, caret in (
+            (row.least, CARETRIGHT),
+            (row.most, CARETLEFT),
+        ):  # from where the claim holds, and which way
             axis.plot(bound / of, y, marker=caret, color="#777", markersize=3.4, markeredgewidth=0)
         axis.plot([row.low / of, row.high / of], [y, y], color=dark, linewidth=3.4, alpha=0.5, solid_capstyle="butt")
         axis.plot(row.measured / of, y, marker, color=dark, markersize=3)
