@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -63,7 +64,7 @@ def section(notebook: str, depth: int) -> str:
 def number(value: object, digits: int | None = None) -> str:
     """A number as people read it; – for none. digits: decimals, by default as many as it takes for four figures."""
     if isinstance(value, str) or value is None or (not isinstance(value, (int, float)) and not hasattr(value, "dtype")):
-        return escape("" if value is None else str(value))
+        return escape("" if value is None else plain(str(value)))
     value = float(value)
     if math.isnan(value):
         return "–"
@@ -74,6 +75,11 @@ def number(value: object, digits: int | None = None) -> str:
     if digits is None:
         digits = max(0, min(6, 3 - math.floor(math.log10(abs(value))))) if value else 0
     return f"{value:,.{digits}f}".replace("-", "−").replace(",", "\u202f")
+
+
+def plain(text: str) -> str:
+    """Words as they are; of a list as Python writes it into a CSV, its members."""
+    return re.sub(r"""['"]""", "", text[1:-1]).rstrip(",") if re.fullmatch(r"[(\[]'.*'\,?[)\]]", text) else text
 
 
 def mark(verdict: str) -> str:
@@ -469,8 +475,6 @@ def headline(run: Run) -> str:
 
 def readme(heading: str) -> str:
     """A section of README.md, its links to files as plain words."""
-    import re
-
     text = (paths.ROOT / "README.md").read_text()
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     if not found:

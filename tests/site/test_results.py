@@ -47,6 +47,14 @@ def test_a_paper_without_a_chapter_comes_last(run):
     assert ">Other<" in html.tally(again)
 
 
+@pytest.mark.parametrize(
+    "text, said",
+    [("('B100', 'Set5')", "B100, Set5"), ("('Set5',)", "Set5"), ("(c - a)", "(c - a)"), ("it's", "it&#x27;s")],
+)
+def test_a_list_in_a_csv_is_shown_as_words(text, said):
+    assert html.number(text) == said
+
+
 @pytest.mark.parametrize("value, said", [(float("inf"), "∞"), (-float("inf"), "−∞"), (float("nan"), "–"), (-2.0, "−2")])
 def test_a_number_as_people_read_it(value, said):
     assert html.number(value) == said
