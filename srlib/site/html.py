@@ -105,10 +105,15 @@ def table(
     digits, raw = digits or {}, set(raw)
     numeric = {name for name in frame if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool}
     head = "".join(f'<th scope="col"{" class=n" if c in numeric else ""}>{escape(str(c))}</th>' for c in frame)
+
+    def shown(column: str, value: object) -> str:
+        as_it_is = column == "scale" and column in numeric and pd.notna(value)
+        return f"{value:.6g}" if as_it_is else number(value, digits.get(column))
+
     lines = []
     for row in frame.itertuples(index=False):
         cells = [
-            f"<td{' class=n' if c in numeric else ''}>{value if c in raw else number(value, digits.get(c))}</td>"
+            f"<td{' class=n' if c in numeric else ''}>{value if c in raw else shown(c, value)}</td>"
             for c, value in zip(frame, row, strict=True)
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")

@@ -55,6 +55,11 @@ def test_a_list_in_a_csv_is_shown_as_words(text, said):
     assert html.number(text) == said
 
 
+def test_a_scale_is_shown_as_it_is():
+    text = html.table(pd.DataFrame({"scale": [2.0, 3.7], "psnr": [31.0, 3.7]}))
+    assert re.findall(r"<td class=n>([^<]*)</td>", text) == ["2", "31", "3.7", "3.700"]
+
+
 @pytest.mark.parametrize("value, said", [(float("inf"), "∞"), (-float("inf"), "−∞"), (float("nan"), "–"), (-2.0, "−2")])
 def test_a_number_as_people_read_it(value, said):
     assert html.number(value) == said
