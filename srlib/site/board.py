@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
 from html import escape
 
 import pandas as pd
-import torch
 
 from srlib import cost
-from srlib.models import build, names
+from srlib.models import names
 from srlib.models.catalogue import ALIASES, ModelName
 from srlib.site import census, html
 from srlib.site.results import Run
+from srlib.util.sizes import scaled_size
 from srlib.workbook import published
 
 PROTOCOLS = {
@@ -35,23 +34,20 @@ def printed() -> pd.DataFrame:
     return rows.drop_duplicates([*KEY, "encoder"], ignore_index=True)
 
 
-@cache
 def parameters(model: str) -> float:
-    if model not in names():
+    """In millions; NaN for what is not built here."""
+    return cost.count_parameters(census.encoded(model)[0]) / 1e6 if model in names() else float("nan")
+
+
+def macs(model: str, scale: float, *, literal: bool) -> float:
+    """Thousands of multiply-accumulates an output pixel, encoder included, counted for an LR image of 48 × 48; NaN for what is
+    not built here, and at a scale that a network does not make."""
+    known = model in names()
+    own = census.encoded(model)[0].scales if known else None
+    if not known or (own is not None and scale not in own):
         return float("nan")
-    with torch.device("meta"):
-        return cost.count_parameters(build(model)) / 1e6
-
-
-@cache
-def macs(model: str, literal: bool) -> tuple[float, float]:
-    """Thousands of multiply-accumulates an output pixel, encoder included, counted for an LR image of 48 × 48 at ×4, or at a
-    network's own scale; and the scale."""
-    if model not in names():
-        return float("nan"), float("nan")
-    scales = census.encoded(model)[0].scales
-    scale = 4.0 if scales is None or 4 in scales else float(scales[-1])
-    return census.macs(model, scale, literal=literal) / (scale * census.SIDE) ** 2 / 1e3, scale
+    rows, columns = scaled_size((census.SIDE, census.SIDE), scale)
+    return census.macs(model, scale, literal=literal) / (rows * columns) / 1e3
 
 
 def times(run: Run) -> pd.DataFrame:
@@ -108,8 +104,9 @@ def board(run: Run) -> pd.DataFrame:
     rows["method"] = [ModelName.of(name).label for name in rows["model"]]
     rows["parameters"] = [parameters(name) for name in rows["model"]]
     for path, literal in (("macs_literal", True), ("macs_fast", False)):
-        rows[path] = [macs(name, literal)[0] for name in rows["model"]]
-    rows["counted_at"] = [macs(name, True)[1] for name in rows["model"]]
+        rows[path] = [
+            macs(*row, literal=literal) for row in rows[["model", "scale"]].itertuples(index=False, name=None)
+        ]
     rows = rows.merge(times(run), "left", ["model", "at"], suffixes=("_busy", ""))
     order = {"benchmark-y": 0, "diinn": 1, "div2k": 2}
     rows["order"] = rows["protocol"].map(order)
@@ -167,8 +164,6 @@ def table(rows: pd.DataFrame, *, depth: int) -> str:
                 text = f'<span title="{escape(row.source)}">{text}</span>'
             if key == "psnr" and known:
                 text = f'<a href="{html.up(depth)}notebooks/{row.notebook}.html" title="{int(row.images)} images">{text}</a>'
-            if key.startswith("macs") and known and row.counted_at != 4:
-                text = f'<span title="at ×{row.counted_at:g}">{text}*</span>'
             if key == "seconds" and known:
                 text = f'<span title="{escape(str(row.of))}">{text}</span>'
             cells.append(f'<td class="n"{f" data-v={float(value):.6g}" if known else ""}>{text}</td>')

@@ -24,9 +24,8 @@ LEFT_OUT = "*Not measured in this run.*"
 
 
 def methods() -> list[str]:
-    """The decoders that have a chapter: all of the catalogue but the variants of another one."""
-    bases = list(DECODERS)
-    return [name for name in bases if not any(name.startswith(f"{other}-") for other in bases)]
+    """The chapters on decoders: one for each of the catalogue and its variants, "liif", "thera"."""
+    return list(dict.fromkeys(name.partition("-")[0] for name in DECODERS))
 
 
 class Filler:
@@ -143,6 +142,7 @@ class Filler:
                 f"{results.printed_speedups('diif', 3, slow, quick)[scale]:.1f}"
             ),
             "drawing": lambda decoder: figures.resolutions(full(decoder)),
+            "levels": figures.levels,
             "slices": figures.slices,
             "savings": lambda decoder: saved(full(decoder)),
             "share": share,
@@ -232,15 +232,14 @@ def changes() -> str:
     return (paths.ROOT / "CHANGELOG.md").read_text().partition("\n")[2].strip()
 
 
-def chapter(decoder: str) -> str:
+def chapter(method: str) -> str:
     """The chapter of a decoder that nobody has written one for: what its file says, what it computes, its code."""
-    record, module = DECODERS[decoder], None
-    make = getattr(record.make, "func", record.make)
-    module = make.__module__
-    title = record.label
+    decoder = next(name for name in DECODERS if name.partition("-")[0] == method)
+    record = DECODERS[decoder]
+    module = getattr(record.make, "func", record.make).__module__
     return "\n\n".join(
         [
-            f"# {title}", doc(module), "## What is computed where", f"{{{{ drawing('{decoder}') }}}}",
+            f"# {record.label}", doc(module), "## What is computed where", f"{{{{ drawing('{decoder}') }}}}",
             "## What the fast path saves", f"{{{{ savings('{decoder}') }}}}", "## The code",
             f"```{{literalinclude}} /code/{module.replace('.', '/')}.py\n:language: python\n```",
         ]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
+from unittest.mock import patch
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from srlib.models import build
+from srlib.models import build, diif_fixed
 from srlib.models.base import SRModel
+from srlib.models.catalogue import DECODERS, ModelName
 from srlib.util.sizes import scaled_size
 
 SIDE = 48  # of the LR image, in pixels
@@ -36,12 +39,32 @@ class Product:
     learnt: bool
 
 
+def id_of(tensor: torch.Tensor) -> int:
+    """What two views of one tensor share."""
+    return tensor.untyped_storage()._cdata
+
+
+@dataclass
+class Seen:
+    """What one weight has been multiplied with so far: at how many positions, in how many calls."""
+
+    inputs: int
+    outputs: int
+    learnt: bool
+    positions: int = 0
+    calls: int = 0
+
+    @property
+    def macs(self) -> int:
+        return self.inputs * self.outputs * self.positions
+
+
 class Watch(TorchDispatchMode):
-    """Notes the products that run under it: weight -> [inputs, outputs, positions, learnt], in order of first use."""
+    """Notes the products that run under it, by weight, in order of first use."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: dict[object, list] = {}
+        self.seen: dict[object, Seen] = {}
         self.held: list[torch.Tensor] = []  # so that no storage's name is given twice
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -51,26 +74,30 @@ class Watch(TorchDispatchMode):
             left, weight = args[-2:]
             self.note(weight, weight.shape[0], weight.shape[1], left.shape[0])
         elif func is aten.bmm.default:
-            left, right = args
-            self.note(None, right.shape[1], right.shape[2], left.shape[0] * left.shape[1])
+            (batch, rows, inner), columns = args[0].shape, args[1].shape[2]
+            if inner >= SIDE**2:  # a sum over all pixels: each adds rows x columns products
+                self.note(None, rows, columns, batch * inner)
+            else:
+                self.note(None, inner, columns, batch * rows)
         elif func is aten.convolution.default:
             weight = args[1]
             self.note(weight, weight[0].numel(), weight.shape[0], out.numel() // weight.shape[0])
         return out
 
     def note(self, weight: torch.Tensor | None, inputs: int, outputs: int, positions: int) -> None:
-        key = ("computed", inputs) if weight is None else weight.untyped_storage()._cdata
+        key = ("computed", inputs, outputs) if weight is None else id_of(weight)
         if key not in self.seen:
-            self.seen[key] = [inputs, outputs, 0, weight is not None]
+            self.seen[key] = Seen(inputs, outputs, weight is not None)
             self.held += [] if weight is None else [weight]
-        self.seen[key][2] += positions
+        self.seen[key].positions += positions
+        self.seen[key].calls += 1
 
     def macs(self, *, literal: bool) -> int:
         """All together. literal: as papers count, without products of two computed matrices."""
-        return sum(i * o * count for i, o, count, learnt in self.seen.values() if learnt or not literal)
+        return sum(one.macs for one in self.seen.values() if one.learnt or not literal)
 
 
-@lru_cache(maxsize=64)
+@cache
 def encoded(name: str) -> tuple[SRModel, torch.Tensor, int]:
     """A model without data, the features of an LR image, and the multiply-accumulates that these took."""
     with torch.device("meta"):
@@ -82,14 +109,20 @@ def encoded(name: str) -> tuple[SRModel, torch.Tensor, int]:
 
 def watched(name: str, scale: float, *, literal: bool) -> Watch:
     model, features, _ = encoded(name)
-    with torch.no_grad(), Watch() as watch:
+    all_at_once = patch.object(diif_fixed, "AT_ONCE", 2**62)  # there is no data that would not fit
+    with torch.no_grad(), all_at_once, Watch() as watch:
         model.answer(features, scaled_size((SIDE, SIDE), scale), literal=literal)
     return watch
 
 
 @cache
 def macs(name: str, scale: float, *, literal: bool) -> int:
-    """Multiply-accumulates of one image of 48 × 48, encoder included: `cost.count_macs`, with the encoder counted once."""
+    """Multiply-accumulates of one image of 48 × 48, encoder included: `cost.count_macs`, with the encoder counted once, and
+    the decoder once for all encoders of the same width."""
+    own = ModelName.of(name)
+    if own.encoder == "rdn" and own.decoder in DECODERS:  # as wide as EDSR-baseline
+        twin = str(ModelName("edsr-baseline", own.decoder))
+        return encoded(name)[2] + macs(twin, scale, literal=literal) - encoded(twin)[2]
     return encoded(name)[2] + watched(name, scale, literal=literal).macs(literal=literal)
 
 
@@ -97,10 +130,36 @@ def take(name: str, *, literal: bool) -> list[Product]:
     """The products of a model's decoder by one of its paths, at ×8, in the order of their first use."""
     small, large = (watched(name, scale, literal=literal).seen.values() for scale in (SCALE // 2, SCALE))
     products = []
-    for (*_, before, _), (inputs, outputs, positions, learnt) in zip(small, large, strict=True):
-        order = round(math.log2(positions / before))
-        many = positions >= SIDE**2  # else it does not depend on the image
+    for before, one in zip(small, large, strict=True):
+        order = round(math.log2(one.positions / before.positions))
+        many = one.positions >= SIDE**2  # else it does not depend on the image
         place = PLACES[1 + order] if many else "once"
         each = SIDE**2 * SCALE**order if many else 1
-        products.append(Product(inputs, outputs, place, positions / each, inputs * outputs * positions, learnt))
+        products.append(Product(one.inputs, one.outputs, place, one.positions / each, one.macs, one.learnt))
     return products
+
+
+FACE, FACES = (16, 16), (128, 128)  # what IDM's released files are for
+
+
+@cache
+def by_size(name: str, *, literal: bool) -> dict[tuple[int, str], int]:
+    """Multiply-accumulates of a diffusion model for 16 × 16 -> 128 × 128, by the side of the square on which they are done (1:
+    whatever the size) and by kind: "condition", once an image; "network" and "implicit", the implicit upsampling, each step."""
+    with torch.device("meta"):
+        model = build(name)
+    parts = {}
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with Watch() as once:
+            prepared = model.once(torch.empty(1, 3, *FACE, device="meta"), FACES)
+        with Watch() as step:
+            model.answer(prepared, FACES, literal=literal)
+    own = {id_of(w): name for name, w in model.named_parameters()}
+    for watch, phase in ((once, "condition"), (step, "network")):
+        for key, one in watch.seen.items():
+            nobodys = not isinstance(key, tuple) and key not in own  # the product of the implicit function's two layers
+            kind = "implicit" if phase == "network" and (nobodys or "imnet" in own.get(key, "")) else phase
+            side = math.isqrt(one.positions // one.calls)
+            side = side if side >= 8 and side**2 * one.calls == one.positions else 1
+            parts[side, kind] = parts.get((side, kind), 0) + one.macs
+    return parts

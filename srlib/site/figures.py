@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 import pandas as pd
@@ -13,7 +16,7 @@ from srlib.models.geometry import group_starts
 from srlib.site import census
 
 PLACES = {
-    "once": "once for the image",
+    "once": "image, row, column",
     "code": "per LR code",
     "slice": "per slice",
     "pixel": "per output pixel",
@@ -62,42 +65,103 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.005 else "under 1 %"
 
 
+@dataclass(frozen=True)
+class Lane:
+    """What is done at one resolution. sign(x, y): its icon. bars: words -> multiply-accumulates, each a bar."""
+
+    label: str
+    shade: str
+    sign: Callable[[float, float], str]
+    bars: dict[str, int]
+
+    @property
+    def macs(self) -> int:
+        return sum(self.bars.values())
+
+
+def lanes(groups: dict[str, list[Lane]], title: str) -> str:
+    """Groups of lanes, each under its heading and all multiply-accumulates of it; bars of all groups are to one scale."""
+    most = max(sum(lane.macs for lane in some) for some in groups.values())
+    y, parts, told = 8, [], []
+    for heading, some in groups.items():
+        total = sum(lane.macs for lane in some)
+        parts.append(words(0, y + 12, f"{heading}: {amount(total)}MAC", size=14, bold=True))
+        told.append(f"{heading}: {amount(total)}MAC")
+        y += 24
+        for lane in some:
+            height = max(46, 19 * len(lane.bars) + 8)
+            parts.append(f'<rect x="0" y="{y}" width="{WIDTH}" height="{height}" class="lane"/>')
+            parts.append(lane.sign(8, y + 6))
+            parts.append(words(52, y + 20, lane.label, bold=True))
+            parts.append(words(52, y + 36, percent(lane.macs / total), size=11))
+            told.append(f"{lane.label} {percent(lane.macs / total)}")
+            for i, (said, macs) in enumerate(lane.bars.items()):
+                line, length = y + 6 + 19 * i, 260 * macs / most
+                parts.append(words(186, line + 12, said, size=12))
+                parts.append(
+                    f'<rect x="376" y="{line + 1}" width="{max(length, 1):.1f}" height="13" fill="{lane.shade}"/>'
+                )
+                parts.append(words(382 + length, line + 12, amount(macs), size=11))
+            y += height + 4
+        y += 14
+    return svg(WIDTH, y, "".join(parts), f"{title}. " + "; ".join(told))
+
+
+def bars_of(products: list[census.Product]) -> dict[str, int]:
+    """Like products together, in the order of their first use: "2 layers, 4 × 256 → 256" -> their multiply-accumulates."""
+    alike: dict[tuple[str, str], list[int]] = {}
+    for p in products:
+        often = "" if p.place == "once" or round(p.times) == 1 else f"{round(p.times)} × "
+        kind = "" if p.learnt else ", computed"
+        alike.setdefault((f"{often}{p.inputs} → {p.outputs}", kind), []).append(p.macs)
+    layers = {key: f"{len(macs)} layers, " if len(macs) > 1 else "" for key, macs in alike.items()}
+    return {layers[key] + "".join(key): sum(macs) for key, macs in alike.items()}
+
+
 def resolutions(name: str) -> str:
     """What a model's decoder computes at which resolution, by the equations and by the fast path, at ×8: one lane for LR codes,
     slices and pixels, in it every matrix product as a bar as long as its multiply-accumulates."""
-    paths = {"the equations as they stand": True, "the fast path, same numbers": False}
-    taken = {title: census.take(name, literal=literal) for title, literal in paths.items()}
-    most = max(sum(p.macs for p in products) for products in taken.values())
-    y, parts, told = 8, [], []
-    for title, products in taken.items():
-        total = sum(p.macs for p in products)
-        parts.append(words(0, y + 12, f"{title}: {amount(total)}MAC", size=14, bold=True))
-        told.append(f"{title}: {amount(total)}MAC")
-        y += 24
-        for place in census.PLACES:
-            some = [p for p in products if p.place == place]
-            if not some:
-                continue
-            macs = sum(p.macs for p in some)
-            height = max(46, 19 * len(some) + 8)
-            parts.append(f'<rect x="0" y="{y}" width="{WIDTH}" height="{height}" class="lane"/>')
-            parts.append(icon(place, 8, y + 6))
-            parts.append(words(52, y + 20, PLACES[place], bold=True))
-            parts.append(words(52, y + 36, percent(macs / total), size=11))
-            told.append(f"{PLACES[place]} {percent(macs / total)}")
-            for i, p in enumerate(some):
-                line = y + 6 + 19 * i
-                length = 300 * p.macs / most
-                often = "" if place == "once" or round(p.times) == 1 else f"{round(p.times)} × "
-                kind = "" if p.learnt else ", computed weights"
-                parts.append(words(186, line + 12, f"{often}{p.inputs} → {p.outputs}{kind}", size=12))
-                parts.append(
-                    f'<rect x="330" y="{line + 1}" width="{max(length, 1):.1f}" height="13" fill="{SHADES[place]}"/>'
-                )
-                parts.append(words(336 + length, line + 12, amount(p.macs), size=11))
-            y += height + 4
-        y += 14
-    return svg(WIDTH, y, "".join(parts), f"Matrix products of {ModelName.of(name).label} at ×8. " + "; ".join(told))
+    groups = {}
+    for heading, literal in (("the equations as they stand", True), ("the fast path, same numbers", False)):
+        products = census.take(name, literal=literal)
+        groups[heading] = [
+            Lane(PLACES[place], SHADES[place], partial(icon, place), bars_of(some))
+            for place in census.PLACES
+            if (some := [p for p in products if p.place == place])
+        ]
+    return lanes(groups, f"Matrix products of {ModelName.of(name).label} at ×8")
+
+
+PARTS = {"condition": "conditioning", "network": "convolutions, attention", "implicit": "implicit function"}
+ONCE = {"condition": "scaling factor", "network": "noise level", "implicit": "two layers made one"}
+
+
+def square(side: int, x: float, y: float) -> str:
+    """A square as large as its side among 128, one of 1 a dot."""
+    wide = 34 * max(side, 12) / max(census.FACES)
+    return f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{wide:g}" fill="{SHADES["pixel" if side > 1 else "once"]}"/>'
+
+
+def levels(name: str) -> str:
+    """What a diffusion model computes at which resolution for 16 × 16 -> 128 × 128: a lane for each level of its U-Net; what is
+    done once an image, and what each step of sampling does by the equations and by the fast path."""
+    literal, fast = (census.by_size(name, literal=literal) for literal in (True, False))
+    phases = {
+        "once an image": (literal, ("condition",)),
+        "each step, the equations as they stand": (literal, ("network", "implicit")),
+        "each step, the fast path, same numbers": (fast, ("network", "implicit")),
+    }
+    groups = {}
+    for heading, (counted, kinds) in phases.items():
+        groups[heading] = []
+        for side in sorted({side for side, _ in counted}, reverse=True):
+            names = PARTS if side > 1 else ONCE
+            bars = {names[kind]: counted[side, kind] for kind in kinds if counted.get((side, kind), 0) >= 1e5}
+            label = f"{side} × {side}" if side > 1 else "whatever the size"
+            if bars:
+                shade = SHADES["pixel" if side > 1 else "once"]
+                groups[heading].append(Lane(label, shade, partial(square, side), bars))
+    return lanes(groups, f"Matrix products of {ModelName.of(name).label}, 16 × 16 to 128 × 128")
 
 
 def slices(n: int = 3, out: int = 12) -> str:

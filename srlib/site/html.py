@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -62,7 +64,7 @@ def section(notebook: str, depth: int) -> str:
 def number(value: object, digits: int | None = None) -> str:
     """A number as people read it; – for none. digits: decimals, by default as many as it takes for four figures."""
     if isinstance(value, str) or value is None or (not isinstance(value, (int, float)) and not hasattr(value, "dtype")):
-        return escape("" if value is None else str(value))
+        return escape("" if value is None else plain(str(value)))
     value = float(value)
     if math.isnan(value):
         return "–"
@@ -73,6 +75,11 @@ def number(value: object, digits: int | None = None) -> str:
     if digits is None:
         digits = max(0, min(6, 3 - math.floor(math.log10(abs(value))))) if value else 0
     return f"{value:,.{digits}f}".replace("-", "−").replace(",", "\u202f")
+
+
+def plain(text: str) -> str:
+    """Words as they are; of a list as Python writes it into a CSV, its members."""
+    return re.sub(r"""['"]""", "", text[1:-1]).rstrip(",") if re.fullmatch(r"[(\[]'.*'\,?[)\]]", text) else text
 
 
 def mark(verdict: str) -> str:
@@ -98,10 +105,15 @@ def table(
     digits, raw = digits or {}, set(raw)
     numeric = {name for name in frame if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool}
     head = "".join(f'<th scope="col"{" class=n" if c in numeric else ""}>{escape(str(c))}</th>' for c in frame)
+
+    def shown(column: str, value: object) -> str:
+        as_it_is = column == "scale" and column in numeric and pd.notna(value)
+        return f"{value:.6g}" if as_it_is else number(value, digits.get(column))
+
     lines = []
     for row in frame.itertuples(index=False):
         cells = [
-            f"<td{' class=n' if c in numeric else ''}>{value if c in raw else number(value, digits.get(c))}</td>"
+            f"<td{' class=n' if c in numeric else ''}>{value if c in raw else shown(c, value)}</td>"
             for c, value in zip(frame, row, strict=True)
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
@@ -123,7 +135,8 @@ def beside(frame: pd.DataFrame, quantity: str, *, only_measured: bool = False) -
         scale=some["scale"].astype(float),
     )
     columns = list(some[["dataset", "scale"]].drop_duplicates().itertuples(index=False, name=None))
-    sets = list(dict.fromkeys(name for name, _ in columns))
+    measured = set(some.loc[some["measured"].notna(), "dataset"])
+    sets = sorted(dict.fromkeys(name for name, _ in columns), key=lambda name: name not in measured)  # these first
     columns = [(name, scale) for name in sets for scale in sorted({s for d, s in columns if d == name})]
     cells = {(r.method, r.dataset, r.scale): r for r in some.itertuples()}
     over = "".join(
@@ -189,17 +202,35 @@ def listed(notes: dict[str, int]) -> str:
     return f'<details class="notes"><summary>Notes ({len(notes)})</summary><ol>{lines}</ol></details>' if notes else ""
 
 
+def ends(row: pd.Series) -> tuple[float, float]:
+    """The interval of what was measured; NaN where the run has none."""
+    return tuple(pd.to_numeric(row.get(name, math.nan), errors="coerce") for name in ("low", "high"))
+
+
+def fitting(row: pd.Series) -> int | None:
+    """Decimals that show the width of the interval by two figures, and the value and the lower end of a ratio by one; None
+    without an interval."""
+    low, high = ends(row)
+    if not low < high or row["unit"] in ("cells", "pairs"):
+        return None
+    value = abs(pd.to_numeric(row["measured"], errors="coerce"))
+    least = min([high - low, *([low] if row["unit"] in ("times", "×") and low > 0 else [])])
+    digits = max(0, 1 - math.floor(math.log10(least)))
+    return digits if not value or round(value, digits) else 1 - math.floor(math.log10(value))
+
+
 def interval(row: pd.Series) -> str:
     """' [low, high]', or nothing where the run has no interval."""
-    low, high = (pd.to_numeric(row.get(name, math.nan), errors="coerce") for name in ("low", "high"))
-    return f" [{number(low)}, {number(high)}]" if pd.notna(low) and pd.notna(high) and low < high else ""
+    low, high = ends(row)
+    digits = fitting(row)
+    return f" [{number(low, digits)}, {number(high, digits)}]" if low < high else ""
 
 
 def checks(frame: pd.DataFrame) -> str:
     """What a notebook concluded, line by line."""
     lines = []
     for _, row in frame.astype(object).fillna("").iterrows():
-        measured = number(pd.to_numeric(row["measured"], errors="coerce"))
+        measured = number(pd.to_numeric(row["measured"], errors="coerce"), fitting(row))
         unit = f" {escape(str(row['unit']))}" if row["measured"] != "" and row["unit"] else ""
         why = "; ".join(str(row[name]) for name in ("likely cause", "cause", "note") if row.get(name))
         cause = f"<br><small>{escape(why)}</small>" if why else ""
@@ -287,83 +318,134 @@ def claims(run: Run, notebook: str, *, depth: int) -> str:
 
 
 def tally(run: Run) -> str:
-    """How many claims have which verdict, a row a paper."""
-    count = run.claims.groupby(["paper", "verdict"]).size().unstack(fill_value=0)
-    head = "".join(f'<th scope="col">{verdict(name)}</th>' for name in VERDICTS if name in count)
+    """How many claims of which paper have which verdict."""
+    count = run.claims.groupby(["verdict", "paper"]).size().unstack(fill_value=0)
+    here = [paper for paper in [*PAPERS, *sorted(set(count) - set(PAPERS))] if paper in count]
+    head = "".join(f'<th scope="col" class="n">{escape(paper)}</th>' for paper in here)
     lines = [
-        f'<tr><th scope="row">{paper}</th>'
-        + "".join(f'<td class="n">{count.loc[paper, name]}</td>' for name in VERDICTS if name in count) + "</tr>"
-        for paper in [*PAPERS, *sorted(set(count.index) - set(PAPERS))] if paper in count.index
+        f'<tr><th scope="row">{verdict(name)}</th>'
+        + "".join(f'<td class="n">{count.loc[name, paper]}</td>' for paper in here) + "</tr>"
+        for name in VERDICTS if name in count.index
     ]  # fmt: skip
     return scroll(f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>", "verdicts")
 
 
 def forest(run: Run, paper: str = "", *, depth: int) -> str:
-    """The picture of all claims: of each what was measured with its interval, the paper's value, what the claim demands, and
-    the verdict by colour and shape. Claims of a paper in dB, and those in times, share an axis; each other one has its own."""
+    """The picture of all claims: of each what was measured with its interval, the paper's value, where the claim holds, and
+    the verdict by colour and shape. Every line has a scale of its own, and says it: a thousandth of an SSIM is seen as well as
+    five dB."""
     some = run.claims if not paper else run.claims[run.claims["paper"] == paper]
-    shares = some["unit"].isin(["cells", "pairs"]) & (some["demanded"] > 0)
-    some = some.assign(divisor=some["demanded"].where(shares, 1.0))
-    for name in ("value", "demanded", "printed", "low", "high"):
-        some[f"at_{name}"] = some[name] / some["divisor"]
     parts = []
     for name, of_paper in some.groupby("paper", sort=False):
-        reaches = {}
-        for unit, rows in of_paper.groupby("unit"):
-            for key, members in rows.groupby(rows["claim"].map(lambda text: "lr" if "lr_psnr" in text else "")):
-                away = (
-                    members[["at_value", "at_printed", "at_low", "at_high"]].sub(members["at_demanded"], axis=0).abs()
-                )
-                reaches[unit, key] = max(away.max().max(), 1e-9)
-        lines = []
-        for _, row in of_paper.iterrows():
-            key = row["unit"], "lr" if "lr_psnr" in row["claim"] else ""
-            own = row[["at_value", "at_printed", "at_low", "at_high"]].astype(float).sub(row["at_demanded"]).abs().max()
-            reach = max(own, abs(row["at_demanded"]) / 20) if not row["unit"] else reaches[key]
-            lines.append(forest_row(row, reach, depth))
         head = f'<h4 class="forest-paper">{name}</h4>' if not paper else ""
-        parts.append(f'{head}<ul class="forest">{"".join(lines)}</ul>')
+        lines = "".join(forest_row(row, depth) for _, row in of_paper.iterrows())
+        parts.append(f'{head}<ul class="forest">{lines}</ul>')
+    signs = {
+        '<path d="M0 3h22v6H0z" class="bar"/><path d="M11 1v10" class="at"/>': "measured, 95 % interval",
+        '<path d="M11 1l4 5-4 5-4-5z" class="printed"/>': "the paper's value",
+        '<path d="M9 0h13v12H9z" class="holds"/><path d="M9 0v12" class="demanded"/>': "the claim holds here",
+    }
     legend = "".join(f"<li>{verdict(name)}</li>" for name in VERDICTS if name in set(some["verdict"]))
-    printed = (
-        '<svg class="mark" viewBox="0 0 12 12" aria-hidden="true"><path d="M6 2v8M2.5 2h7" class="printed"/></svg>'
+    legend += "".join(
+        f'<li><svg class="sign" viewBox="0 0 22 12" width="22" height="12" aria-hidden="true">{drawn}</svg> {said}</li>'
+        for drawn, said in signs.items()
     )
-    demanded = '<svg class="mark" viewBox="0 0 12 12" aria-hidden="true"><path d="M6 0v12" class="demanded"/></svg>'
-    legend += f"<li>{printed} the paper's value</li><li>{demanded} what the claim demands</li>"
     return f'<ul class="legend">{legend}</ul>{"".join(parts)}'
 
 
-WIDTH = 220  # of a row's drawing
+WIDTH, HEIGHT = 220, 27  # of a row's drawing
 
 
-def forest_row(row: pd.Series, reach: float, depth: int) -> str:
-    reach = reach if reach and not math.isnan(reach) else 1.0
+@dataclass(frozen=True)
+class Axis:
+    """The scale of one claim: centre lies in the middle, reach away from it the two ends. log: of factors, of which reach is
+    one."""
 
-    def x(value: float) -> float:
-        return round(WIDTH / 2 + (WIDTH / 2 - 10) * max(-1.0, min(1.0, (value - row["at_demanded"]) / reach)), 1)
+    centre: float
+    reach: float
+    log: bool
 
+    def __call__(self, value: float) -> float:
+        """Where a value is drawn; what lies beyond an end, at that end."""
+        away = math.log(value / self.centre) / math.log(self.reach) if self.log else (value - self.centre) / self.reach
+        return round(WIDTH / 2 + (WIDTH / 2 - 12) * max(-1.0, min(1.0, away)), 1)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        if self.log:
+            return self.centre / self.reach, self.centre * self.reach
+        return self.centre - self.reach, self.centre + self.reach
+
+    def said(self, value: float) -> str:
+        digits = 2 if self.log else max(0, -math.floor(math.log10(self.reach)) + 1)
+        text = f"{value:.{digits}f}"
+        return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+
+
+FARTHEST = 20.0  # factor on an axis of times; an interval that goes on has an arrow
+
+
+def axis_of(row: pd.Series) -> Axis:
+    """The scale of a claim: a round number, as far as the farthest of its interval, its bounds and the paper's value. In the
+    middle is no difference, or else what the claim demands."""
+    told = [row[name] for name in ("value", "low", "high", "printed", "demanded", "least", "most")]
+    told = [value for value in map(float, told) if math.isfinite(value)]
+    centre = 0.0 if row["unit"] == "dB" or math.isnan(row["demanded"]) else float(row["demanded"])
+    if row["unit"] in ("times", "×") and min(told, default=0) > 0:
+        away = max(max(value / centre, centre / value) for value in told)
+        return Axis(centre, min(rounded(max(away, 1.2)), FARTHEST), log=True)
+    away = max((abs(value - centre) for value in told), default=0.0)
+    return Axis(centre, rounded(away or 1.0), log=False)
+
+
+def rounded(value: float) -> float:
+    """The next round number that is not smaller."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step for m in (1, 1.2, 1.5, 2, 3, 4, 5, 7, 10) if (step := m * power) >= value * (1 - 1e-9))
+
+
+def forest_row(row: pd.Series, depth: int) -> str:
+    at, known = axis_of(row), not math.isnan(row["value"])
     colour, path = VERDICTS.get(row["verdict"], VERDICTS["not measured"])
-    drawn = [f'<path d="M0 10h{WIDTH}" class="axis"/>']
-    if not math.isnan(row["at_demanded"]):
-        drawn.append(f'<path d="M{WIDTH / 2} 1v18" class="demanded"/>')
-        if not math.isnan(row["at_printed"]):
-            drawn.append(f'<path d="M{x(row["at_printed"])} 3v14m-3.5 -14h7" class="printed"/>')
-        if row["at_low"] < row["at_high"]:
-            a, b = x(row["at_low"]), x(row["at_high"])
-            drawn.append(f'<path d="M{a} 10H{b}M{a} 6v8M{b} 6v8" stroke="{colour}" stroke-width="1.6" fill="none"/>')
-        if not math.isnan(row["at_value"]):
-            rule = ' fill-rule="evenodd"' if row["verdict"] == "not measured" else ""
-            drawn.append(f'<path transform="translate({x(row["at_value"]) - 6} 4)" d="{path}" fill="{colour}"{rule}/>')
-    value = number(row["value"]) if not math.isnan(row["value"]) else "not measured"
-    unit = f" {row['unit']}" if row["unit"] and not math.isnan(row["value"]) else ""
-    told = (
-        f"paper {row['printed']:+g}".replace("-", "−")
-        if not math.isnan(row["printed"])
-        else f"expected {row['expected']}"
-    )
-    href, place = section(row["notebook"], depth), title_of(row["notebook"]).removeprefix(row["paper"]).lstrip(": ")
+    bounds = [row["least"], row["most"]]
+    drawn = []
+    if any(map(math.isfinite, bounds)):  # an end without a bound holds up to the edge
+        left, right = (at(b) if math.isfinite(b) else edge for b, edge in zip(bounds, (0, WIDTH), strict=True))
+        right = max(right, left + 1.5)
+        drawn.append(f'<path d="M{left} 1H{right}V17H{left}z" class="holds"/>')
+    drawn.append(f'<path d="M0 9h{WIDTH}M{at(at.ends[0])} 7v4M{at(at.ends[1])} 7v4" class="axis"/>')
+    if not math.isnan(row["demanded"]):
+        drawn += [f'<path d="M{at(b)} 1v16" class="demanded"/>' for b in bounds if math.isfinite(b)]
+        if at.centre == 0:
+            drawn.append(f'<path d="M{at(0)} 3v12" class="zero"/>')
+    if row["low"] < row["high"]:
+        a, b = at(row["low"]), at(row["high"])
+        middle, wide = (a + b) / 2, max(b - a, 3)
+        drawn.append(f'<path d="M{middle - wide / 2:g} 5h{wide:g}v8h{-wide:g}z" fill="{colour}" class="bar"/>')
+        if row["high"] > at.ends[1] * (1 + 1e-9):
+            drawn.append(f'<path d="M{b} 3l8 6-8 6z" fill="{colour}"/>')
+        drawn.append(f'<path d="M{at(row["value"])} 2v14" class="at"/>')
+    elif known:
+        rule = ' fill-rule="evenodd"' if row["verdict"] == "not measured" else ""
+        drawn.append(
+            f'<path transform="translate({at(row["value"]) - 4.8:g} 4.2) scale(.8)" d="{path}" fill="{colour}"{rule}/>'
+        )
+    if not math.isnan(row["printed"]):
+        drawn.append(f'<path d="M{at(row["printed"])} 3l4 6-4 6-4-6z" class="printed"/>')
+    count = row["unit"] in ("cells", "pairs")  # there are no more than all
+    labels = [at.ends[0], at.centre, *([] if count else [at.ends[1]])]
+    drawn += [f'<text x="{at(v)}" y="26" text-anchor="middle">{at.said(v)}</text>' for v in labels]
+    digits = fitting(row)
+    value = number(row["value"], digits) if known else "not measured"
+    unit = f" {row['unit']}" if row["unit"] and known else ""
+    printed = not math.isnan(row["printed"])
+    told = f"paper {number(row['printed'], digits)}" if printed else f"expected {row['expected']}"
+    href = section(row["notebook"], depth)
+    where = row.get("place") or title_of(row["notebook"]).removeprefix(row["paper"]).lstrip(": ")
+    where = where.removesuffix(", printed numbers").split(", ")[-1]
     return (
-        f'<li><span class="what"><small>{escape(place)}</small> <a href="{href}">{escape(short(row["claim"]))}</a></span>'
-        f'<svg viewBox="0 0 {WIDTH} 20" width="{WIDTH}" height="20" aria-hidden="true">{"".join(drawn)}</svg>'
+        f'<li><span class="what"><small>{escape(where)}</small> <a href="{href}">{escape(short(row["claim"]))}</a></span>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">{"".join(drawn)}</svg>'
         f'<span class="value">{value}{escape(unit)}{interval(row)} <small>{escape(told)}</small></span>'
         f"{verdict(row['verdict'])}</li>"
     )
@@ -398,8 +480,6 @@ def headline(run: Run) -> str:
 
 def readme(heading: str) -> str:
     """A section of README.md, its links to files as plain words."""
-    import re
-
     text = (paths.ROOT / "README.md").read_text()
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     if not found:

@@ -79,9 +79,8 @@ def page(run: Run, notebook: str) -> dict:
                 words = "A recording; where Python runs, try it yourself: make demo"
                 cells.append(markdown(html.figure(run, film, words, depth=notebook.count("/") + 1)))
             continue
-        shown = [
-            of_file(run, notebook, path, f"{title}: {after}" if after else title, text) for path in files.get(i, [])
-        ]
+        left = sorted(files.get(i, []), key=lambda path: path.suffix == ".csv")  # pictures first
+        shown = [of_file(run, notebook, path, f"{title}: {after}" if after else title, text) for path in left]
         if done:
             shown = [part for part in shown if part.startswith("<figure")]
             shown = [of_output(one, pictures=not shown) for one in outputs.get(cell.get("id"), [])] + shown

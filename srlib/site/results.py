@@ -92,7 +92,7 @@ class Run:
     def claims(self) -> pd.DataFrame:
         """All claims of the papers: paper, claim, verdict and what else the run says of each, with the notebook and the numbers
         behind the words: value (measured), printed (the paper's), demanded (what the claim asks for), low and high (95 %; NaN
-        where the run has none)."""
+        where the run has none), least and most (between which the claim holds; NaN without a bound)."""
         kept = [
             pd.DataFrame(
                 columns=["paper", "claim", "expected", "measured", "unit", "verdict", "likely cause", "notebook"]
@@ -121,6 +121,8 @@ class Run:
             printed=numbers("published").fillna(in_words),
             low=numbers("low"),
             high=numbers("high"),
+            least=numbers("least"),
+            most=numbers("most"),
         )
 
     @cached_property
@@ -191,7 +193,9 @@ def short(claim: str) -> str:
     claim = re.sub(r"; known exceptions aside.*", "", claim)
     claim = re.sub(r" \(paper[^)]*\)", "", claim)
     head, _, rest = claim.partition(": ")
-    quantity = next((name for sign, name in ((", ssim,", "SSIM"), (", lr_psnr,", "LR-PSNR")) if sign in rest), "")
+    quantities = {", ssim,": "SSIM", ", lr_psnr,": "LR-PSNR", "nearness": "sharpness"}
+    own = rest if rest == "PSNR" or rest.startswith("(") else ""
+    quantity = next((name for sign, name in quantities.items() if sign in rest), own)
     if " / " in head:  # of two methods: what about them is what comes after
         return claim
     return f"{head}, {quantity}" if quantity else head

@@ -341,7 +341,7 @@ def counted(claims: pd.DataFrame) -> list[dict]:
         told = int(some["verdict"].isin(["confirmed", "contradicted", "inconclusive"]).sum())
         note = "the lines above say of each other one why it is not comparable, or what is needed to measure it"
         words = f"{paper}: claims that were tested, of {len(some)}"
-        lines.append(check(words, 1, told, at_least=True, unit="claims", note=note if told < len(some) else ""))
+        lines.append(check(words, 1, told or None, at_least=True, unit="claims", note=note if told < len(some) else ""))
     return lines
 
 

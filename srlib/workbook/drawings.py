@@ -50,6 +50,8 @@ def scales(book: Book) -> list[float]:
 
 def by_sampler(book: Book) -> pd.DataFrame:
     """Means over images for each diffusion model, sampler and number of steps."""
+    if (rows := book.recorded("samplers")) is not None:
+        return rows
     draws = table(book, "model", "sampler", "steps").query("sampler != ''")
     groups = draws.groupby(["model", "sampler", "steps"], sort=False)
     return groups[["psnr", "detail", "consistency", "seconds"]].mean().reset_index()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srlib.cost import growth
@@ -289,7 +290,8 @@ LOOKS = {  # verdict -> marker, colour
 }  # fmt: skip
 KINDS = {  # of claims, by what they are measured in: title, kind of axis
     "dB": ("difference in dB", "symlog"), "ssim": ("difference of SSIM", "linear"), "ratio": ("times", "log"),
-    "count": ("share of the cells or pairs that come out", "linear"), "other": ("share, seam or sharpness", "linear"),
+    "count": ("share of the cells or pairs that come out", "linear"), "share": ("share saved, exponent or seam", "linear"),
+    "sharpness": ("nearness to the original's sharpness, difference", "linear"),
 }  # fmt: skip
 
 
@@ -301,7 +303,7 @@ def kind_of(claim: object) -> str:
         return "ratio"
     if claim.unit in ("cells", "pairs", "images"):
         return "count"
-    return "ssim" if ", ssim" in claim.claim else "other"
+    return "ssim" if ", ssim" in claim.claim else "sharpness" if "sharpness" in claim.claim else "share"
 
 
 def all_claims(claims: pd.DataFrame) -> Figure:
@@ -328,7 +330,7 @@ def all_claims(claims: pd.DataFrame) -> Figure:
         axis.set_yticks(range(len(names)), names, fontsize=6.8)
         axis.set_ylim(len(names) - 0.4, -0.6)
         if scale == "symlog":
-            axis.set_xscale("symlog", linthresh=0.1, linscale=1.2)
+            axis.set_xscale("symlog", linthresh=0.1, linscale=1.8)
             ticks = [-3, -1, -0.3, -0.1, -0.05, 0, 0.05, 0.1, 0.3, 1, 3]
             axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
         elif scale == "log":
@@ -344,19 +346,27 @@ def all_claims(claims: pd.DataFrame) -> Figure:
     handles = [plt.Line2D([], [], marker=m, color=c, linestyle="", label=v) for v, (m, c) in LOOKS.items()]
     paper = {"marker": "d", "color": "#222", "markerfacecolor": "none", "linestyle": ""}
     handles.append(plt.Line2D([], [], label="the paper's own value", **paper))
-    title = "lines: 95 % intervals; two marks in a row: in scale (×1 to ×4) above, out of scale below"
+    caret = {"marker": CARETRIGHT, "color": "#777", "markeredgewidth": 0, "linestyle": ""}
+    handles.append(plt.Line2D([], [], label="claimed from here on", **caret))
+    title = "bars: 95 % intervals; two marks in a row: in scale (×1 to ×4) above, out of scale below"
     figure.legend(handles=handles, fontsize=7.5, loc="outside upper center", ncols=3, title=title, title_fontsize=7.5)
     return figure
 
 
 def draw_claim(axis: plt.Axes, row: object, y: float, kind: str) -> None:
-    """One line of `all_claims`; counts as a share of all."""
+    """One line of `all_claims`; counts as a share of all, percentages as shares."""
     (marker, dark), of = LOOKS[row.verdict], row.least if kind == "count" and row.least > 0 else 1.0
+    of = 100.0 if row.unit == "%" else of
     if pd.isna(row.measured):
         axis.plot(0.005, y, marker, color=dark, markersize=7, transform=axis.get_yaxis_transform())
     else:
-        axis.plot([row.low / of, row.high / of], [y, y], color=dark, linewidth=1.4, solid_capstyle="butt")
-        axis.plot(row.measured / of, y, marker, color=dark, markersize=4)
+        for bound, caret in (
+            (row.least, CARETRIGHT),
+            (row.most, CARETLEFT),
+        ):  # from where the claim holds, and which way
+            axis.plot(bound / of, y, marker=caret, color="#777", markersize=3.4, markeredgewidth=0)
+        axis.plot([row.low / of, row.high / of], [y, y], color=dark, linewidth=3.4, alpha=0.5, solid_capstyle="butt")
+        axis.plot(row.measured / of, y, marker, color=dark, markersize=3)
     if pd.notna(row.published):
         axis.plot(row.published / of, y, "d", color="#222", markerfacecolor="none", markersize=4, markeredgewidth=0.8)
 

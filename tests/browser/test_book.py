@@ -232,6 +232,19 @@ def test_no_page_is_wider_than_the_window(opened, book, viewport):
     assert wide == []
 
 
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["1280", "390"])
+def test_every_claims_interval_is_seen_on_the_front_page(opened, viewport):
+    page = opened("index", viewport=viewport)
+    boxes = page.locator("ul.forest .bar").evaluate_all(
+        "bars => bars.map(bar => { const box = bar.getBoundingClientRect(); return [box.left, box.width, box.height]; })"
+    )
+    assert len(boxes) > 80
+    assert min(width for _, width, _ in boxes) > 2.5
+    assert min(height for *_, height in boxes) > 6
+    assert min(left for left, *_ in boxes) >= 0
+    assert max(left + width for left, width, _ in boxes) <= viewport["width"]
+
+
 def test_three_clicks_to_whether_diif_is_faster_by_how_much_and_how_that_was_measured(opened):
     page = opened("index")
     page.get_by_role("link", name="Is DIIF really faster than LIIF, and by how much?").click()  # 1

@@ -155,3 +155,12 @@ def test_fast_enough():
     none = claims.fast_enough(book, "quick", times[:0], 5.0, "choose less")
     assert none["verdict"] == "not measured"
     assert none["note"] == "train it"
+
+
+def test_a_paper_of_which_nothing_can_be_tested_is_not_contradicted_by_that():
+    rows = pd.DataFrame({"paper": ["A", "A", "B"], "verdict": ["confirmed", "not measured", "not comparable"]})
+    lines = claims.counted(rows)
+    assert [(line["claim"], line["measured"], line["verdict"]) for line in lines] == [
+        ("A: claims that were tested, of 2", "1", "confirmed"),
+        ("B: claims that were tested, of 1", "", "not measured"),
+    ]

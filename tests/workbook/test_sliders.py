@@ -49,6 +49,13 @@ def test_a_strip_of_seeds(drawing):
     assert list(times["seed"]) == [0, 0, 1, 1]
 
 
+def test_a_strip_that_was_drawn_before_is_not_drawn_again(drawing):
+    _, times = drawing.strip([1.0], seeds=[0])
+    pictures, again = drawing.strip([1.0, 2.0], seeds=[0, 1], recorded=times)
+    assert pictures == {}
+    assert again is times
+
+
 def test_without_models_there_is_a_slider_all_the_same(rgb):
     empty = sliders.DiffusionSlider(rgb, [])
     assert parts(empty.widget(), ipywidgets.Image) == []
