@@ -23,7 +23,7 @@ from tqdm import tqdm
 from srlib.util import atomic, devices, paths
 from srlib.util.errors import unknown
 from srlib.util.paths import ROOT
-from srlib.workbook import execute, measure, plan, store
+from srlib.workbook import measure, plan, store
 from srlib.workbook.measure import Lab, Request
 
 KINDS = {kind.__name__: kind for kind in Request.__subclasses__()}
@@ -55,24 +55,24 @@ def command(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT
 
 def prepare(profile: str | Path, device: str = "auto") -> Path:
     """Write the plan of a profile: the jobs of what is missing, and what each notebook waits for. ValueError for no profile."""
+    from srlib.workbook import execute  # here, as no job that measures needs the libraries of the pages
+
     lab = Lab(devices.choose_device(device))
     whole = plan.profile(profile)
     plans = {name: plan.plan(name, profile) for name in plan.listed(profile)}
     jobs, expected = {}, expectations()
-    needs: dict[str, list[str]] = {name: [] for name in plans}
-    names: dict[str, list[str]] = {name: [] for name in plans}
-    owners: dict[str, list[str]] = {}
-    for name, one in plans.items():
-        for label, requests in plan.jobs([one], lab).items():
-            owners.setdefault(label, []).append(name)
-            names[name] += sorted(store.digest(r.named(lab)) for r in requests if not r.exclusive)
-    for label, requests in tqdm(
-        plan.jobs(list(plans.values()), lab).items(), desc="looking for what is missing", leave=False
-    ):
+    asked = {name: plan.jobs([one], lab) for name, one in plans.items()}
+    by_job: dict[str, list[Request]] = {}
+    for label, requests in (pair for some in asked.values() for pair in some.items()):
+        by_job[label] = list(dict.fromkeys([*by_job.get(label, []), *requests]))
+    needs_of = {
+        request: request.named(lab)
+        for requests in tqdm(by_job.values(), desc="looking for what is missing", leave=False)
+        for request in requests
+    }
+    for label, requests in by_job.items():
         key = key_of(label)
-        for name in owners[label]:
-            needs[name].append(key)
-        if missing := [request for request in requests if request.find(lab) is None]:
+        if missing := [request for request in requests if store.find(request.kind, needs_of[request]) is None]:
             jobs[key] = {
                 "label": label,
                 "seconds": sum(
@@ -82,6 +82,12 @@ def prepare(profile: str | Path, device: str = "auto") -> Path:
                 "alone": any(request.exclusive for request in missing),
                 "requests": [encode(request) for request in missing],
             }
+
+    def measurements(name: str) -> list[str]:
+        """What a notebook's page reads, but for times."""
+        some = [request for requests in asked[name].values() for request in requests if not request.exclusive]
+        return sorted(store.digest(needs_of[request]) for request in some)
+
     others = {name: [other for other in plans if other != name] for name, one in plans.items() if one.after_all}
     content = {
         "profile": whole["profile"],
@@ -92,9 +98,9 @@ def prepare(profile: str | Path, device: str = "auto") -> Path:
         "jobs": jobs,
         "notebooks": {
             name: {
-                "needs": needs[name],
+                "needs": [key_of(label) for label in asked[name]],
                 "after": others.get(name, []),
-                "digest": store.digest({"page": execute.digest(name, profile), "measurements": names[name]}),
+                "digest": store.digest({"page": execute.digest(name, profile), "measurements": measurements(name)}),
             }
             for name in plans
         },
@@ -171,6 +177,8 @@ def take(requests: Iterable[Request], lab: Lab) -> list[str]:
 
 def run_notebook(name: str, path: Path) -> dict:
     """Run one notebook of a plan, which may only read measurements; run.json's content."""
+    from srlib.workbook import execute
+
     content = read(path)
     os.environ[measure.ONLY_READ] = "1"
     parameters = {"profile": content["from"], "device": content["device"]}

@@ -46,7 +46,8 @@ class NotMeasured(RuntimeError):
 class Lab:
     """Where measurements are taken: the device, the models loaded so far, and the code as it stands.
 
-    only_read: a missing measurement is an error. measured: names of those that were taken here, in order.
+    only_read: a missing measurement is an error. measured: names of those that were taken here, in order. shapes: models by
+    name without data, to count and to ask.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -54,12 +55,19 @@ class Lab:
     loaded: dict[str, SRModel] = field(default_factory=dict)
     measured: list[str] = field(default_factory=list)
     used: dict[str, store.Kept] = field(default_factory=dict)
+    shapes: dict[str, SRModel] = field(default_factory=dict)
 
     def model(self, name: str) -> SRModel:
         """A model with its weights, by name or file, loaded once."""
         if name not in self.loaded:
             self.loaded[name] = weights.load(name, device=self.device)
         return self.loaded[name]
+
+    def shape(self, name: str) -> SRModel:
+        """A model by name without data, made once."""
+        if name not in self.shapes:
+            self.shapes[name] = unmade(name)
+        return self.shapes[name]
 
     def depends_on(self, functions: Iterable[Callable], models: Iterable[nn.Module] = ()) -> dict:
         """The code behind a number, from its functions and the classes of the models' parts, and the libraries under it.
@@ -133,10 +141,15 @@ def _hash_file(path: Path, size: int, modified: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:20]
 
 
+@lru_cache(maxsize=64)
+def _hash_embedded(name: str) -> str:
+    return hashlib.sha256(data.embedded(name).tobytes()).hexdigest()[:20]
+
+
 def hash_of(picture: data.Picture) -> str:
     """The content of an image, whatever it is called: of its file, or for an embedded one of its pixels."""
     if picture.path is None:
-        return hashlib.sha256(picture.read().tobytes()).hexdigest()[:20]
+        return _hash_embedded(picture.name)
     status = picture.path.stat()
     return _hash_file(picture.path, status.st_size, status.st_mtime_ns)
 
@@ -283,7 +296,7 @@ class Count(Request):
         return {"model": self.model, "lr": f"{self.lr_size[0]} x {self.lr_size[1]}", "scale": f"x{self.scale:g}"}
 
     def needs(self, lab: Lab) -> dict:
-        model = unmade(self.model)
+        model = lab.shape(self.model)
         return {
             "lr_size": list(self.lr_size),
             "scale": float(self.scale),
@@ -316,7 +329,7 @@ class Time(Request):
         return {"model": self.model, "sizes": sizes, "paths": ", ".join(self.paths)}
 
     def needs(self, lab: Lab) -> dict:
-        model = unmade(self.model)
+        model = lab.shape(self.model)
         return {
             "lr_size": list(self.lr_size),
             "size": list(self.size),
@@ -368,7 +381,7 @@ class Memory(Request):
         return {"model": self.model, "lr": f"{self.lr_size[0]} x {self.lr_size[1]}", "scale": f"x{self.scale:g}"}
 
     def needs(self, lab: Lab) -> dict:
-        model = unmade(self.model)
+        model = lab.shape(self.model)
         return {
             "lr_size": list(self.lr_size),
             "scale": float(self.scale),
