@@ -136,8 +136,8 @@ def listed(name: str | Path = "quick") -> list[str]:
 def plan(notebook: str, name: str | Path = "quick", changes: dict | None = None, files: Sequence[str] = ()) -> Plan:
     """A notebook's record. A notebook that no profile lists has an empty one.
 
-    changes: in place of the record's: models, datasets, scales, limit, repeats of every block that has them, a whole kind of
-    blocks, or one of its options. files: weight files to measure as well. ValueError for what is not known.
+    changes: in place of the record's: models, datasets (all their images, unless limit is given too), scales, limit, repeats of
+    every block that has them, a whole kind of blocks, or one of its options. files: weight files to measure as well. ValueError for what is not known.
     """
     whole = profile(name)
     groups = whole.get("groups", {})
@@ -159,6 +159,8 @@ def plan(notebook: str, name: str | Path = "quick", changes: dict | None = None,
         check_kind(notebook, entry, having[0].get(entry, 0), value)
         for block in having:
             block[entry] = value
+            if entry == "datasets" and "limit" not in changes:
+                block.pop("limit", None)  # it was for the sets that stood there
     for option, value in changes.items():
         if option not in record:
             known = {"models", *SHARED, *record, *(kind for kind in BLOCKS if blocks[kind])}

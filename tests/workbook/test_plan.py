@@ -24,7 +24,7 @@ def test_every_listed_notebook_exists():
 
 def test_a_profile_takes_over_what_it_does_not_say():
     quick, smoke = plan.plan("diif/table2", "quick"), plan.plan("diif/table2", "smoke")
-    assert quick.blocks["scores"][-1]["datasets"] == ["Set5", "Set14"]
+    assert quick.blocks["scores"][-1]["datasets"] == ["Set5"]
     assert smoke.blocks["scores"][-1]["datasets"] == ["Set5"]
     assert smoke.limit == 1
     assert quick.limit == 0  # of benchmark sets; the embedded photographs are no set
@@ -47,6 +47,13 @@ def test_changes_are_set_in_every_block():
     assert plan.plan("diinn/table4", changes={"repeats": 9}).blocks["times"][0]["repeats"] == 9
     assert plan.plan("quickstart", changes={"image": "chelsea"}).options["image"] == "chelsea"
     assert plan.plan("diif/table2", files=["a.pth"]).models[-1] == "a.pth"
+
+
+def test_other_data_sets_are_taken_whole_unless_a_limit_is_given():
+    made = plan.plan("diif/table2", "quick", {"datasets": ["Set14"]})
+    assert [block["datasets"] for block in made.blocks["scores"]] == [["Set14"]] * 2
+    assert made.limit == 0
+    assert plan.plan("diif/table2", "quick", {"datasets": ["Set14"], "limit": 3}).limit == 3
 
 
 def test_other_scales_leave_the_costs_beside_scores_as_they_are():
@@ -102,7 +109,7 @@ def test_requests_are_of_what_is_at_hand(set5):
     }
     assert {r.scale for r in made if r.model == "compact-x3"} == {3.0}
     assert all(isinstance(r, Quality) for r in made)
-    assert {r.limit for r in made if r.dataset == "embedded"} == {3}
+    assert {r.limit for r in made if r.dataset == "embedded"} == {2}
 
 
 def test_networks_with_fixed_scales_are_left_out_where_the_protocol_does_not_suit_them(set5):
