@@ -66,7 +66,8 @@ class Book:
         self.missing |= claims.partial([name for name in self.at_hand if name != "embedded"], self.limit)
         self.made: list[str] = []
         figures.style()
-        for sentence in dict.fromkeys([*self.absent.values(), *self.missing.values()]):
+        some = claims.partial(["embedded"], self.plan.embedded)
+        for sentence in dict.fromkeys([*self.absent.values(), *(self.missing | some).values()]):
             print(sentence)
 
     @property

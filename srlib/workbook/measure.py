@@ -322,7 +322,7 @@ class Time(Request):
 
     @property
     def job(self) -> str:
-        return f"times of {self.model}, from {self.lr_size[0]}×{self.lr_size[1]}"
+        return f"times of {self.model}"
 
     def about(self) -> dict:
         sizes = f"{self.lr_size[0]} x {self.lr_size[1]} to {self.size[0]} x {self.size[1]}"
@@ -560,7 +560,7 @@ class Photographed(Request):
 
     @property
     def job(self) -> str:
-        return f"photographs by {self.model}"
+        return f"pictures of {self.model}"
 
     def about(self) -> dict:
         how = self.degradation or "as it is"

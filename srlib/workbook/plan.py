@@ -92,11 +92,19 @@ class Plan:
         )
 
     @property
+    def embedded(self) -> int:
+        """Only the first of the embedded photographs are measured; 0 is all."""
+        return max((block.get("limit", 0) for block in self.of_sets if block["datasets"] == ["embedded"]), default=0)
+
+    @property
+    def of_sets(self) -> list[dict]:
+        """The blocks that name data sets."""
+        return [block for kind in ("scores", "lr_files", "degraded", "seams") for block in self.blocks[kind]]
+
+    @property
     def datasets(self) -> list[str]:
         """All data sets named, each once."""
-        kinds = "scores", "lr_files", "degraded", "seams"
-        blocks = [block for kind in kinds for block in self.blocks[kind]]
-        return list(dict.fromkeys(name for block in blocks for name in block["datasets"]))
+        return list(dict.fromkeys(name for block in self.of_sets for name in block["datasets"]))
 
 
 def profiles() -> list[str]:

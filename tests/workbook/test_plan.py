@@ -27,6 +27,7 @@ def test_a_profile_takes_over_what_it_does_not_say():
     assert quick.blocks["scores"][-1]["datasets"] == ["Set5"]
     assert smoke.blocks["scores"][-1]["datasets"] == ["Set5"]
     assert smoke.limit == 1
+    assert (quick.limit, quick.embedded) == (0, 2)
     assert quick.limit == 0  # of benchmark sets; the embedded photographs are no set
     assert plan.plan("quickstart", "smoke").options["scale"] == 4.0
     assert "train" not in plan.listed("paper")
