@@ -1,15 +1,13 @@
 """The batch: what a profile still lacks is measured job by job with Snakemake, then come the notebooks, which only read.
 
 `prepare` writes the plan, results/{profile}/plan.json, which is Snakemake's configuration; each of its jobs calls `measure_job`
-or `run_notebook` in a process of its own.
+or `execute.run_planned` in a process of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import os
 import re
 import statistics
 import subprocess
@@ -23,7 +21,7 @@ from tqdm import tqdm
 from srlib.util import atomic, devices, paths
 from srlib.util.errors import unknown
 from srlib.util.paths import ROOT
-from srlib.workbook import measure, plan, store
+from srlib.workbook import execute, expand, plan, store
 from srlib.workbook.measure import Lab, Request
 
 KINDS = {kind.__name__: kind for kind in Request.__subclasses__()}
@@ -55,13 +53,11 @@ def command(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT
 
 def prepare(profile: str | Path, device: str = "auto") -> Path:
     """Write the plan of a profile: the jobs of what is missing, and what each notebook waits for. ValueError for no profile."""
-    from srlib.workbook import execute  # here, as no job that measures needs the libraries of the pages
-
     lab = Lab(devices.choose_device(device))
     whole = plan.profile(profile)
     plans = {name: plan.plan(name, profile) for name in plan.listed(profile)}
     jobs, expected = {}, expectations()
-    asked = {name: plan.jobs([one], lab) for name, one in plans.items()}
+    asked = {name: expand.jobs([one], lab) for name, one in plans.items()}
     by_job: dict[str, list[Request]] = {}
     for label, requests in (pair for some in asked.values() for pair in some.items()):
         by_job[label] = list(dict.fromkeys([*by_job.get(label, []), *requests]))
@@ -120,7 +116,7 @@ def encode(request: Request) -> dict:
 
 
 def decode(said: dict) -> Request:
-    values = {name: plan.pairs(value) if isinstance(value, list) else value for name, value in said.items()}
+    values = {name: expand.pairs(value) if isinstance(value, list) else value for name, value in said.items()}
     return KINDS[values.pop("kind")](**values)
 
 
@@ -134,17 +130,9 @@ def expectations() -> dict[tuple[str, str | None], float]:
     return {key: statistics.median(seconds) for key, seconds in took.items()}
 
 
-def read(path: Path) -> dict:
-    """A plan. ValueError if it is none."""
-    try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: no plan ({error}); srlib reproduce writes one") from error
-
-
 def measure_job(key: str, path: Path) -> list[str]:
     """Measure what one job of a plan lacks, on a GPU of its own where there are any; the names of what was measured."""
-    content = read(path)
+    content = execute.read(path)
     if key not in content["jobs"]:
         raise unknown("job", key, list(content["jobs"]))
     with devices.one_gpu():
@@ -162,7 +150,7 @@ def measure_missing(profile: str | Path, notebook: str = "", only: str = "", dev
         raise unknown("notebook", notebook, listed)
     lab = Lab(devices.choose_device(device))
     plans = [plan.plan(name, profile) for name in ([notebook] if notebook else listed)]
-    jobs = {label: requests for label, requests in plan.jobs(plans, lab).items() if only in label}
+    jobs = {label: requests for label, requests in expand.jobs(plans, lab).items() if only in label}
     return take([request for requests in jobs.values() for request in requests], lab)
 
 
@@ -173,16 +161,6 @@ def take(requests: Iterable[Request], lab: Lab) -> list[str]:
             bar.set_postfix_str(request.job)
             request.ask(lab)
     return lab.measured
-
-
-def run_notebook(name: str, path: Path) -> dict:
-    """Run one notebook of a plan, which may only read measurements; run.json's content."""
-    from srlib.workbook import execute
-
-    content = read(path)
-    os.environ[measure.ONLY_READ] = "1"
-    parameters = {"profile": content["from"], "device": content["device"]}
-    return execute.execute(name, paths.RESULTS / content["profile"] / name, parameters, progress=False)
 
 
 def run(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT) -> int:

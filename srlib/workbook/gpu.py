@@ -33,7 +33,7 @@ from srlib.training.settings import Settings, by_recipe, suites
 from srlib.util import atomic, devices, paths, provenance
 from srlib.util.errors import unknown
 from srlib.util.sizes import scaled_size
-from srlib.workbook import batch, plan
+from srlib.workbook import batch, expand, plan
 from srlib.workbook.measure import Drawn, Enlarged, Lab, MatrixRate, Memory, Quality, Request, Time, photograph, unmade
 
 STAGES = ("agreement", "times", "training", "tables")
@@ -301,7 +301,7 @@ def wanted(work: Work, lab: Lab, stage: str) -> list[Request]:
     """The measurements of a stage: times, or all others."""
     plans = [plan.plan(name, work.profile) for name in plan.listed(work.profile)]
     costs = (Time, MatrixRate, Memory)
-    every = [request for requests in plan.jobs(plans, lab).values() for request in requests]
+    every = [request for requests in expand.jobs(plans, lab).values() for request in requests]
     return [request for request in every if isinstance(request, costs) == (stage == "times")]
 
 

@@ -30,7 +30,6 @@ from srlib.workbook import store
 
 LIBRARIES = ("torch", "numpy", "scikit-image", "pillow", "diffusers")  # that make numbers
 CODE = code.Code()  # as it was when this process imported it, whatever is edited meanwhile
-ONLY_READ = "SRLIB_ONLY_READ"  # the environment variable that forbids measuring
 # Definitions at which the search for the code behind a number stops: which models there are, and where files lie.
 STOP = (
     "srlib.models.catalogue", "srlib.weights.loading", "srlib.weights.ours", "srlib.weights.released", "srlib.data",
@@ -51,7 +50,7 @@ class Lab:
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    only_read: bool = field(default_factory=lambda: os.environ.get(ONLY_READ, "") not in ("", "0"))
+    only_read: bool = field(default_factory=lambda: os.environ.get(store.ONLY_READ, "") not in ("", "0"))
     loaded: dict[str, SRModel] = field(default_factory=dict)
     measured: list[str] = field(default_factory=list)
     used: dict[str, store.Kept] = field(default_factory=dict)

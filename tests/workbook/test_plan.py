@@ -4,7 +4,6 @@ import pytest
 
 from srlib.util import paths
 from srlib.workbook import plan
-from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, Quality, Time
 
 
 @pytest.mark.parametrize("name", plan.profiles())
@@ -97,39 +96,3 @@ def test_a_profile_of_ones_own(tmp_path):
     path.write_text("profile: own\nlike: quick\nnotebooks:\n  mine: {models: [bicubic]}\n  train: {skip: true}\n")
     assert plan.plan("mine", path).models == ("bicubic",)
     assert "train" not in plan.listed(path)
-
-
-def test_requests_are_of_what_is_at_hand(set5):
-    lab = Lab()
-    made = list(
-        plan.requests(plan.plan("diif/table2", "quick", {"models": ["bicubic", "compact-x3", "rdn-liif"]}), lab)
-    )
-    assert {(r.model, r.dataset) for r in made if r.dataset != "embedded"} == {
-        ("bicubic", "Set5"),
-        ("compact-x3", "Set5"),
-    }
-    assert {r.scale for r in made if r.model == "compact-x3"} == {3.0}
-    assert all(isinstance(r, Quality) for r in made)
-    assert {r.limit for r in made if r.dataset == "embedded"} == {2}
-
-
-def test_networks_with_fixed_scales_are_left_out_where_the_protocol_does_not_suit_them(set5):
-    plans = plan.plan("diinn/tables", "quick", {"models": ["compact-x2"]})
-    assert list(plan.requests(plans, Lab())) == []
-
-
-def test_every_kind_of_block_gives_its_requests():
-    lab = Lab()
-    kinds = {type(r) for r in plan.requests(plan.plan("diif/table3", "smoke"), lab)}
-    assert {Count, Time} < kinds
-    pictures = list(plan.requests(plan.plan("diinn/figure4", "smoke", {"models": ["bicubic"]}), lab))
-    assert [(type(r), r.scale) for r in pictures] == [(Enlarged, 2.0), (Enlarged, 6.283185307179586)]
-    drawings = list(plan.requests(plan.plan("idm/sampling", "smoke", {"models": ["bicubic"]}), lab))
-    assert {type(r) for r in drawings} == {Drawn}
-
-
-def test_jobs_are_of_one_model_set_and_protocol(set5):
-    plans = [plan.plan("diif/table2", "quick", {"models": ["bicubic"]}), plan.plan("bicubic_check", "quick")]
-    jobs = plan.jobs(plans, Lab())
-    assert [r.scale for r in jobs["bicubic on Set5, benchmark-y"] if isinstance(r, Quality)] == [2, 3, 4, 6, 8]
-    assert {r.scale for r in jobs["bicubic on Set5, diinn"]} == {2, 3, 4}
