@@ -341,6 +341,7 @@ app.command(
 app.command(
     "srlib.training.command:suite",
     name="suite",
+    help="Train every model of a suite with several seeds, unattended; the same command goes on after an interruption.",
     help_epilogue=examples("srlib suite compact --seeds 3 --search", "srlib suite compact-methods --seeds 3 --jobs 4"),
 )
 

@@ -6,7 +6,7 @@ import importlib
 import json
 import shutil
 import tempfile
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import jinja2
@@ -234,9 +234,8 @@ def changes() -> str:
 
 def chapter(decoder: str) -> str:
     """The chapter of a decoder that nobody has written one for: what its file says, what it computes, its code."""
-    record, module = DECODERS[decoder], None
-    make = getattr(record.make, "func", record.make)
-    module = make.__module__
+    record = DECODERS[decoder]
+    module = (record.make.func if isinstance(record.make, partial) else record.make).__module__
     title = record.label
     return "\n\n".join(
         [
