@@ -4,6 +4,8 @@
 #   on several GPUs              --cores all --resources gpu=4        one device a job
 #   on a Slurm cluster           --executor slurm --jobs 20 --default-resources slurm_account=... runtime=120 mem_mb=16000
 # Names of files and of code are digests, so nothing here looks at the times of files.
+import sys
+
 if "jobs" not in config:
     raise WorkflowError("Snakemake needs a plan here; `srlib reproduce PROFILE` writes one and runs it")
 
@@ -12,7 +14,8 @@ JOBS = config["jobs"]  # what is missing
 NOTEBOOKS = config["notebooks"]
 ALONE = workflow.resource_settings.cores or 1  # a cluster gives a node of its own instead
 
-if workflow.is_main_process and not workflow.dryrun:
+DRY = {"--dry-run", "--dryrun", "-n"}  # Snakemake says itself what it would run
+if workflow.is_main_process and DRY.isdisjoint(sys.argv):
     from snakemake.logging import logger
 
     from srlib.workbook import progress

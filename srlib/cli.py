@@ -197,7 +197,7 @@ def run_notebook(
         summary: A folder of results: print which notebooks ran, and the verdicts.
         plan: What srlib reproduce wrote.
     """
-    from srlib.workbook import batch, execute
+    from srlib.workbook import execute
 
     if (notebook is None) == (summary is None):
         raise WrongUse("give either a notebook, for example diif/table2, or --summary FOLDER")
@@ -206,7 +206,7 @@ def run_notebook(
         return
     given = dict(pair(word) for word in parameters or []) | ({"profile": profile} if profile else {})
     try:
-        content = batch.run_notebook(notebook, plan) if plan else execute.execute(notebook, out or "", given)
+        content = execute.run_planned(notebook, plan) if plan else execute.execute(notebook, out or "", given)
     except FAILURES:
         raise
     except Exception as error:  # of a cell, or of the kernel: the executed notebook has the traceback
@@ -341,6 +341,7 @@ app.command(
 app.command(
     "srlib.training.command:suite",
     name="suite",
+    help="Train every model of a suite with several seeds, unattended; the same command goes on after an interruption.",
     help_epilogue=examples("srlib suite compact --seeds 3 --search", "srlib suite compact-methods --seeds 3 --jobs 4"),
 )
 

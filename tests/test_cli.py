@@ -363,7 +363,7 @@ def test_run_says_where_results_are(srlib, executed):
 
 
 def test_run_of_a_plan_reads_it(srlib, monkeypatch):
-    monkeypatch.setattr(batch, "run_notebook", lambda *a: {"seconds": 0, "parameters": {"out": f"{a[0]} {a[1]}"}})
+    monkeypatch.setattr(execute, "run_planned", lambda *a: {"seconds": 0, "parameters": {"out": f"{a[0]} {a[1]}"}})
     assert srlib("run", "a", "--plan", "plan.json")[1] == "a: 0 s, results in a plan.json\n"
 
 

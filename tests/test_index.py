@@ -58,7 +58,14 @@ def index() -> str:
         lines.append(
             f"| {record.get('title', name)} | [`{name}`]({name}.ipynb) | `srlib run {name}` | {minutes} | {look} |"
         )
+    if "all" in taken:
+        lines.append(f"| all together, on {device()} | | `make reproduce` | {taken['all']:.1f} | |")
     return "\n".join(lines) + "\n"
+
+
+def device() -> str:
+    """The machine that the minutes are of."""
+    return str(pd.read_csv(MINUTES)["device"].iloc[-1])
 
 
 (INDEX,) = BOUNDS.findall(PAGE.read_text())
@@ -73,6 +80,12 @@ def test_the_index_says_what_the_profile_says():
 @pytest.mark.parametrize("name", [name for name in plan.listed() if f"[`{name}`]" in INDEX])
 def test_the_first_look_is_there(name):
     assert all((REFERENCE / "compact" / name / file).exists() for file in first(name))
+
+
+@pytest.mark.skipif(not MINUTES.exists(), reason="no run of the quick profile has been written down: make minutes")
+def test_the_readme_says_what_the_quick_profile_took():
+    minutes = pd.read_csv(MINUTES).set_index("notebook")["minutes"]["all"]
+    assert f"{minutes:.0f} minutes on {device()}" in " ".join((paths.ROOT / "README.md").read_text().split())
 
 
 def test_minutes_are_those_of_measurements_and_pages(tmp_path, monkeypatch):

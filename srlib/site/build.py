@@ -6,7 +6,7 @@ import importlib
 import json
 import shutil
 import tempfile
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import jinja2
@@ -236,7 +236,7 @@ def chapter(method: str) -> str:
     """The chapter of a decoder that nobody has written one for: what its file says, what it computes, its code."""
     decoder = next(name for name in DECODERS if name.partition("-")[0] == method)
     record = DECODERS[decoder]
-    module = getattr(record.make, "func", record.make).__module__
+    module = (record.make.func if isinstance(record.make, partial) else record.make).__module__
     return "\n\n".join(
         [
             f"# {record.label}", doc(module), "## What is computed where", f"{{{{ drawing('{decoder}') }}}}",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -63,7 +64,7 @@ def section(notebook: str, depth: int) -> str:
 
 def number(value: object, digits: int | None = None) -> str:
     """A number as people read it; – for none. digits: decimals, by default as many as it takes for four figures."""
-    if isinstance(value, str) or value is None or (not isinstance(value, (int, float)) and not hasattr(value, "dtype")):
+    if isinstance(value, str) or value is None or not isinstance(value, (int, float, np.generic)):
         return escape("" if value is None else plain(str(value)))
     value = float(value)
     if math.isnan(value):

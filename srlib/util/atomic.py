@@ -20,7 +20,7 @@ def disk(folder: Path, what: object) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        number = getattr(error, "errno", None)
+        number = error.errno if isinstance(error, OSError) else None
         full = number in (errno.ENOSPC, errno.EDQUOT) or re.search(r"os error 28|No space left", str(error))
         # torch.save says nothing of the cause, so look
         if full or (isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < 2**20):

@@ -43,11 +43,12 @@ ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 class Code:
     """The sources of a package as they are on disk now: make it when the package is imported, not after an edit.
 
-    root: the package's folder. package: its name. ValueError where there is no source, or a file that cannot be parsed.
+    root: the package's folder. package: its name. ValueError where there is no source. A file is parsed when it is reached;
+    then comes the ValueError for one that cannot be.
     """
 
     def __init__(self, root: Path = Path(__file__).parents[1], package: str = "srlib"):
-        self.package, self.modules = package, {}
+        self.package, self.modules, self.digests = package, {}, {}
         for path in sorted(root.rglob("*.py")):
             name = ".".join([package, *path.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
             self.modules[name] = _read(path, name, path.stat().st_mtime_ns, path.stat().st_size)
@@ -67,8 +68,13 @@ class Code:
         return sorted(f"{m}:{n}".removesuffix(f":{ALL}") for m, n in used if m in self.modules and n != LOOSE)
 
     def digest(self, roots: Iterable[str], extra: Sequence[type] = (), stop: Collection[str] = ()) -> str:
-        """16 hexadecimal digits for all of `closure`."""
-        return _hash(json.dumps(self.closure(roots, extra, stop)))
+        """16 hexadecimal digits for all of `closure`; of the package's own classes alone found once."""
+        asked = (tuple(roots), tuple(stop))
+        if extra:
+            return _hash(json.dumps(self.closure(asked[0], extra, stop)))
+        if asked not in self.digests:
+            self.digests[asked] = _hash(json.dumps(self.closure(*asked[:1], stop=stop)))
+        return self.digests[asked]
 
     def closure(self, roots: Iterable[str], extra: Sequence[type] = (), stop: Collection[str] = ()) -> dict[str, str]:
         """What is reached, sorted: "module:name", or "module" for its statements that do more than define -> hash of the tree.
@@ -161,23 +167,41 @@ class _Module:
     """One source text: the statements that define each top-level name, the imports that bind it, the loose statements."""
 
     def __init__(self, text: str, name: str, package: str = ""):
-        self.name, self.package = name, package  # the package is what relative imports start from
-        self.definitions: dict[str, list[ast.stmt]] = {}
-        self.loose: list[ast.stmt] = []
-        self.parts: dict[str, _Part] = {}  # filled when asked for
+        self.text, self.name, self.package = text, name, package  # the package is what relative imports start from
+        self.parts: dict[str, _Part] = {}  # filled when asked for, as are those that follow
+
+    @functools.cached_property
+    def statements(self) -> list[ast.stmt]:
         try:
-            statements = list(_executed(ast.parse(text).body))
+            return list(_executed(ast.parse(self.text).body))
         except SyntaxError as error:
-            raise ValueError(f"{name} cannot be parsed as Python: {error}") from error
-        self.imports = _imports([node for node in statements if not isinstance(node, BLOCKS)], package)
-        for node in statements:
-            if isinstance(node, (ast.Import, ast.ImportFrom)) and "*" not in (a.name for a in node.names):
-                continue
-            names = {node.name} if isinstance(node, BLOCKS) else _stored(node)
-            if self._acts(node) or not names:
-                self.loose.append(node)
+            raise ValueError(f"{self.name} cannot be parsed as Python: {error}") from error
+
+    @functools.cached_property
+    def imports(self) -> Imports:
+        return _imports([node for node in self.statements if not isinstance(node, BLOCKS)], self.package)
+
+    @functools.cached_property
+    def defining(self) -> list[tuple[ast.stmt, set[str]]]:
+        """The statements but for imports, with the names that each binds."""
+        plain = [
+            node
+            for node in self.statements
+            if not isinstance(node, (ast.Import, ast.ImportFrom)) or "*" in (a.name for a in node.names)
+        ]
+        return [(node, {node.name} if isinstance(node, BLOCKS) else _stored(node)) for node in plain]
+
+    @functools.cached_property
+    def definitions(self) -> dict[str, list[ast.stmt]]:
+        found: dict[str, list[ast.stmt]] = {}
+        for node, names in self.defining:
             for defined in names:
-                self.definitions.setdefault(defined, []).append(node)
+                found.setdefault(defined, []).append(node)
+        return found
+
+    @functools.cached_property
+    def loose(self) -> list[ast.stmt]:
+        return [node for node, names in self.defining if self._acts(node) or not names]
 
     @property
     def names(self) -> set[str]:

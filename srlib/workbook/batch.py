@@ -1,15 +1,13 @@
 """The batch: what a profile still lacks is measured job by job with Snakemake, then come the notebooks, which only read.
 
 `prepare` writes the plan, results/{profile}/plan.json, which is Snakemake's configuration; each of its jobs calls `measure_job`
-or `run_notebook` in a process of its own.
+or `execute.run_planned` in a process of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import os
 import re
 import statistics
 import subprocess
@@ -23,7 +21,7 @@ from tqdm import tqdm
 from srlib.util import atomic, devices, paths
 from srlib.util.errors import unknown
 from srlib.util.paths import ROOT
-from srlib.workbook import execute, measure, plan, store
+from srlib.workbook import execute, expand, plan, store
 from srlib.workbook.measure import Lab, Request
 
 KINDS = {kind.__name__: kind for kind in Request.__subclasses__()}
@@ -59,20 +57,18 @@ def prepare(profile: str | Path, device: str = "auto") -> Path:
     whole = plan.profile(profile)
     plans = {name: plan.plan(name, profile) for name in plan.listed(profile)}
     jobs, expected = {}, expectations()
-    needs: dict[str, list[str]] = {name: [] for name in plans}
-    names: dict[str, list[str]] = {name: [] for name in plans}
-    owners: dict[str, list[str]] = {}
-    for name, one in plans.items():
-        for label, requests in plan.jobs([one], lab).items():
-            owners.setdefault(label, []).append(name)
-            names[name] += sorted(store.digest(r.named(lab)) for r in requests if not r.exclusive)
-    for label, requests in tqdm(
-        plan.jobs(list(plans.values()), lab).items(), desc="looking for what is missing", leave=False
-    ):
+    asked = {name: expand.jobs([one], lab) for name, one in plans.items()}
+    by_job: dict[str, list[Request]] = {}
+    for label, requests in (pair for some in asked.values() for pair in some.items()):
+        by_job[label] = list(dict.fromkeys([*by_job.get(label, []), *requests]))
+    needs_of = {
+        request: request.named(lab)
+        for requests in tqdm(by_job.values(), desc="looking for what is missing", leave=False)
+        for request in requests
+    }
+    for label, requests in by_job.items():
         key = key_of(label)
-        for name in owners[label]:
-            needs[name].append(key)
-        if missing := [request for request in requests if request.find(lab) is None]:
+        if missing := [request for request in requests if store.find(request.kind, needs_of[request]) is None]:
             jobs[key] = {
                 "label": label,
                 "seconds": sum(
@@ -82,6 +78,12 @@ def prepare(profile: str | Path, device: str = "auto") -> Path:
                 "alone": any(request.exclusive for request in missing),
                 "requests": [encode(request) for request in missing],
             }
+
+    def measurements(name: str) -> list[str]:
+        """What a notebook's page reads, but for times."""
+        some = [request for requests in asked[name].values() for request in requests if not request.exclusive]
+        return sorted(store.digest(needs_of[request]) for request in some)
+
     others = {name: [other for other in plans if other != name] for name, one in plans.items() if one.after_all}
     content = {
         "profile": whole["profile"],
@@ -92,9 +94,9 @@ def prepare(profile: str | Path, device: str = "auto") -> Path:
         "jobs": jobs,
         "notebooks": {
             name: {
-                "needs": needs[name],
+                "needs": [key_of(label) for label in asked[name]],
                 "after": others.get(name, []),
-                "digest": store.digest({"page": execute.digest(name, profile), "measurements": names[name]}),
+                "digest": store.digest({"page": execute.digest(name, profile), "measurements": measurements(name)}),
             }
             for name in plans
         },
@@ -114,7 +116,7 @@ def encode(request: Request) -> dict:
 
 
 def decode(said: dict) -> Request:
-    values = {name: plan.pairs(value) if isinstance(value, list) else value for name, value in said.items()}
+    values = {name: expand.pairs(value) if isinstance(value, list) else value for name, value in said.items()}
     return KINDS[values.pop("kind")](**values)
 
 
@@ -128,17 +130,9 @@ def expectations() -> dict[tuple[str, str | None], float]:
     return {key: statistics.median(seconds) for key, seconds in took.items()}
 
 
-def read(path: Path) -> dict:
-    """A plan. ValueError if it is none."""
-    try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: no plan ({error}); srlib reproduce writes one") from error
-
-
 def measure_job(key: str, path: Path) -> list[str]:
     """Measure what one job of a plan lacks, on a GPU of its own where there are any; the names of what was measured."""
-    content = read(path)
+    content = execute.read(path)
     if key not in content["jobs"]:
         raise unknown("job", key, list(content["jobs"]))
     with devices.one_gpu():
@@ -156,7 +150,7 @@ def measure_missing(profile: str | Path, notebook: str = "", only: str = "", dev
         raise unknown("notebook", notebook, listed)
     lab = Lab(devices.choose_device(device))
     plans = [plan.plan(name, profile) for name in ([notebook] if notebook else listed)]
-    jobs = {label: requests for label, requests in plan.jobs(plans, lab).items() if only in label}
+    jobs = {label: requests for label, requests in expand.jobs(plans, lab).items() if only in label}
     return take([request for requests in jobs.values() for request in requests], lab)
 
 
@@ -167,14 +161,6 @@ def take(requests: Iterable[Request], lab: Lab) -> list[str]:
             bar.set_postfix_str(request.job)
             request.ask(lab)
     return lab.measured
-
-
-def run_notebook(name: str, path: Path) -> dict:
-    """Run one notebook of a plan, which may only read measurements; run.json's content."""
-    content = read(path)
-    os.environ[measure.ONLY_READ] = "1"
-    parameters = {"profile": content["from"], "device": content["device"]}
-    return execute.execute(name, paths.RESULTS / content["profile"] / name, parameters, progress=False)
 
 
 def run(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT) -> int:

@@ -21,7 +21,7 @@ from srlib.imaging import render
 from srlib.models.base import SRModel
 from srlib.models.catalogue import DECODERS, ModelName, without_seed
 from srlib.util import atomic, devices, paths, provenance
-from srlib.workbook import claims, figures, plan, published, store, tables
+from srlib.workbook import claims, expand, figures, plan, published, store, tables
 from srlib.workbook.measure import (
     Count,
     Degraded,
@@ -38,7 +38,6 @@ from srlib.workbook.measure import (
     Time,
 )
 
-ROWS = "SRLIB_ROWS"  # the environment variable that names a results folder whose rows are read in place of measurements
 COUNTS = ["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"]
 SCORES = ["model", "seed", *evaluate.COLUMNS[1:]]
 TIMES = ["model", "scale", "rows", "columns", "path", "seconds", "spread", "macs_per_second"]
@@ -57,7 +56,7 @@ class Book:
         self.lab = Lab(devices.choose_device(device))
         self.folder = Path(out) if out else paths.RESULTS / "interactive" / running(notebook)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.earlier = Path(os.environ[ROWS]) / notebook if os.environ.get(ROWS) else None
+        self.earlier = Path(os.environ[store.ROWS]) / notebook if os.environ.get(store.ROWS) else None
         self.models, self.absent = weights.load_present(self.plan.models, device=self.lab.device)
         self.lab.loaded |= dict(
             zip((name for name in self.plan.models if name not in self.absent), self.models, strict=True)
@@ -66,7 +65,8 @@ class Book:
         self.missing |= claims.partial([name for name in self.at_hand if name != "embedded"], self.limit)
         self.made: list[str] = []
         figures.style()
-        for sentence in dict.fromkeys([*self.absent.values(), *self.missing.values()]):
+        some = claims.partial(["embedded"], self.plan.embedded)
+        for sentence in dict.fromkeys([*self.absent.values(), *(self.missing | some).values()]):
             print(sentence)
 
     @property
@@ -118,7 +118,7 @@ class Book:
     @cached_property
     def requests(self) -> list[Request]:
         """All that the plan asks for, each once, however many of its blocks name it."""
-        return list(dict.fromkeys(plan.requests(self.plan, self.lab)))
+        return list(dict.fromkeys(expand.requests(self.plan, self.lab)))
 
     def ask(self, kind: type[Request]) -> list[tuple[Request, store.Kept]]:
         """All measurements of one kind in the plan."""

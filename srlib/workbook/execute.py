@@ -17,9 +17,6 @@ import pandas as pd
 from srlib.util import atomic, paths
 from srlib.util.errors import unknown
 from srlib.workbook import plan, store
-from srlib.workbook.book import ROWS
-from srlib.workbook.claims import VERDICTS
-from srlib.workbook.measure import CODE
 
 
 def notebooks() -> list[str]:
@@ -64,6 +61,8 @@ def checked(notebook: str, parameters: dict) -> dict:
 
 def digest(notebook: str, profile: str = "quick") -> str:
     """A digest of what a notebook's page depends on beside its measurements: its cells, its record, the code it uses."""
+    from srlib.workbook.measure import CODE  # here, as what runs a notebook needs no torch
+
     cells = json.loads(locate(notebook).read_text())["cells"]
     text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     whole = plan.profile(profile)
@@ -106,6 +105,22 @@ def execute(notebook: str, out: str | Path = "", parameters: dict | None = None,
     return content
 
 
+def read(path: Path) -> dict:
+    """A plan. ValueError if it is none."""
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: no plan ({error}); srlib reproduce writes one") from error
+
+
+def run_planned(name: str, path: Path) -> dict:
+    """Run one notebook of a plan, which may only read measurements; run.json's content."""
+    content = read(path)
+    parameters = {"profile": content["from"], "device": content["device"]}
+    with environment(store.ONLY_READ, "1"):
+        return execute(name, paths.RESULTS / content["profile"] / name, parameters, progress=False)
+
+
 # Notebooks whose tables, figures and verdicts follow from rows that lie in their results folder; the page of claims comes last.
 JUDGED = (
     "diif/table1", "diif/table2", "diif/table3", "diif/table4", "diif/figure7", "diinn/tables", "diinn/table4", "diinn/table5",
@@ -135,7 +150,7 @@ def judge(folder: str | Path, names: Sequence[str] = ()) -> list[str]:
         profile = told if told in plan.profiles() else "quick"
         values = checked(name, {"profile": profile} | ({"results": str(folder)} if name == "claims" else {}))
         values |= {"out": str(place)}
-        with tempfile.TemporaryDirectory() as page, environment(ROWS, str(folder)):
+        with tempfile.TemporaryDirectory() as page, environment(store.ROWS, str(folder)):
             papermill.execute_notebook(
                 str(locate(name)), f"{page}/page.ipynb", values, kernel_name="python3", progress_bar=False,
                 extra_arguments=["--IPKernelApp.log_level=50"],
@@ -157,6 +172,8 @@ def environment(name: str, value: str) -> Iterator[None]:
 
 def summary(folder: str | Path, names: list[str] | None = None) -> pd.DataFrame:
     """What was reproduced in a results folder: notebook, state, seconds, checks by verdict, and where it lies."""
+    from srlib.workbook.claims import VERDICTS
+
     rows = []
     for name in names or plan.listed():
         place = Path(folder) / name

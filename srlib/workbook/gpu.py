@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, singledispatch
 from pathlib import Path
 
 import pandas as pd
@@ -33,7 +33,7 @@ from srlib.training.settings import Settings, by_recipe, suites
 from srlib.util import atomic, devices, paths, provenance
 from srlib.util.errors import unknown
 from srlib.util.sizes import scaled_size
-from srlib.workbook import batch, plan
+from srlib.workbook import batch, expand, plan
 from srlib.workbook.measure import Drawn, Enlarged, Lab, MatrixRate, Memory, Quality, Request, Time, photograph, unmade
 
 STAGES = ("agreement", "times", "training", "tables")
@@ -271,23 +271,35 @@ def measuring_macs(work: Work, lab: Lab, stage: str) -> float:
     return sum(request_macs(request, lab) for request in tqdm(missing, desc="counting MACs", leave=False))
 
 
+@singledispatch
 def request_macs(request: Request, lab: Lab) -> float:
     """Roughly; of what reads and compares, nothing."""
-    if isinstance(request, Time):
-        lr, pixels = request.lr_size[0] * request.lr_size[1], request.size[0] * request.size[1]
-        return (request.repeats + 2) * len(request.paths) * macs_at(request.model, lr, pixels)
-    if not isinstance(request, Quality | Drawn | Enlarged):
-        return 0.0
-    model = lab.model(request.model)
-    name, scale, passes = model.architecture, request.scale, 1
-    if isinstance(request, Quality):
-        pixels = sum(image_pixels(picture) for picture in data.pictures(request.dataset)[: request.limit or None])
-    elif isinstance(request, Enlarged):
-        pixels = image_pixels(photograph(request.dataset, request.image)) * (scale / request.shrink) ** 2
-    else:
-        pixels = (request.lr_side * scale) ** 2 * len(request.pictures)
-        passes = request.steps * request.draws if model.draws else 1
-    return passes * macs_at(name, pixels / scale**2, pixels)
+    return 0.0
+
+
+@request_macs.register
+def _(request: Time, lab: Lab) -> float:
+    lr, pixels = request.lr_size[0] * request.lr_size[1], request.size[0] * request.size[1]
+    return (request.repeats + 2) * len(request.paths) * macs_at(request.model, lr, pixels)
+
+
+@request_macs.register
+def _(request: Quality, lab: Lab) -> float:
+    pixels = sum(image_pixels(picture) for picture in data.pictures(request.dataset)[: request.limit or None])
+    return macs_at(lab.model(request.model).architecture, pixels / request.scale**2, pixels)
+
+
+@request_macs.register
+def _(request: Enlarged, lab: Lab) -> float:
+    pixels = image_pixels(photograph(request.dataset, request.image)) * (request.scale / request.shrink) ** 2
+    return macs_at(lab.model(request.model).architecture, pixels / request.scale**2, pixels)
+
+
+@request_macs.register
+def _(request: Drawn, lab: Lab) -> float:
+    model, pixels = lab.model(request.model), (request.lr_side * request.scale) ** 2 * len(request.pictures)
+    passes = request.steps * request.draws if model.draws else 1
+    return passes * macs_at(model.architecture, pixels / request.scale**2, pixels)
 
 
 def image_pixels(picture: data.Picture) -> int:
@@ -301,7 +313,7 @@ def wanted(work: Work, lab: Lab, stage: str) -> list[Request]:
     """The measurements of a stage: times, or all others."""
     plans = [plan.plan(name, work.profile) for name in plan.listed(work.profile)]
     costs = (Time, MatrixRate, Memory)
-    every = [request for requests in plan.jobs(plans, lab).values() for request in requests]
+    every = [request for requests in expand.jobs(plans, lab).values() for request in requests]
     return [request for request in every if isinstance(request, costs) == (stage == "times")]
 
 

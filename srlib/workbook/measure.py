@@ -30,7 +30,6 @@ from srlib.workbook import store
 
 LIBRARIES = ("torch", "numpy", "scikit-image", "pillow", "diffusers")  # that make numbers
 CODE = code.Code()  # as it was when this process imported it, whatever is edited meanwhile
-ONLY_READ = "SRLIB_ONLY_READ"  # the environment variable that forbids measuring
 # Definitions at which the search for the code behind a number stops: which models there are, and where files lie.
 STOP = (
     "srlib.models.catalogue", "srlib.weights.loading", "srlib.weights.ours", "srlib.weights.released", "srlib.data",
@@ -46,20 +45,28 @@ class NotMeasured(RuntimeError):
 class Lab:
     """Where measurements are taken: the device, the models loaded so far, and the code as it stands.
 
-    only_read: a missing measurement is an error. measured: names of those that were taken here, in order.
+    only_read: a missing measurement is an error. measured: names of those that were taken here, in order. shapes: models by
+    name without data, to count and to ask.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    only_read: bool = field(default_factory=lambda: os.environ.get(ONLY_READ, "") not in ("", "0"))
+    only_read: bool = field(default_factory=lambda: os.environ.get(store.ONLY_READ, "") not in ("", "0"))
     loaded: dict[str, SRModel] = field(default_factory=dict)
     measured: list[str] = field(default_factory=list)
     used: dict[str, store.Kept] = field(default_factory=dict)
+    shapes: dict[str, SRModel] = field(default_factory=dict)
 
     def model(self, name: str) -> SRModel:
         """A model with its weights, by name or file, loaded once."""
         if name not in self.loaded:
             self.loaded[name] = weights.load(name, device=self.device)
         return self.loaded[name]
+
+    def shape(self, name: str) -> SRModel:
+        """A model by name without data, made once."""
+        if name not in self.shapes:
+            self.shapes[name] = unmade(name)
+        return self.shapes[name]
 
     def depends_on(self, functions: Iterable[Callable], models: Iterable[nn.Module] = ()) -> dict:
         """The code behind a number, from its functions and the classes of the models' parts, and the libraries under it.
@@ -133,10 +140,15 @@ def _hash_file(path: Path, size: int, modified: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:20]
 
 
+@lru_cache(maxsize=64)
+def _hash_embedded(name: str) -> str:
+    return hashlib.sha256(data.embedded(name).tobytes()).hexdigest()[:20]
+
+
 def hash_of(picture: data.Picture) -> str:
     """The content of an image, whatever it is called: of its file, or for an embedded one of its pixels."""
     if picture.path is None:
-        return hashlib.sha256(picture.read().tobytes()).hexdigest()[:20]
+        return _hash_embedded(picture.name)
     status = picture.path.stat()
     return _hash_file(picture.path, status.st_size, status.st_mtime_ns)
 
@@ -283,7 +295,7 @@ class Count(Request):
         return {"model": self.model, "lr": f"{self.lr_size[0]} x {self.lr_size[1]}", "scale": f"x{self.scale:g}"}
 
     def needs(self, lab: Lab) -> dict:
-        model = unmade(self.model)
+        model = lab.shape(self.model)
         return {
             "lr_size": list(self.lr_size),
             "scale": float(self.scale),
@@ -309,14 +321,14 @@ class Time(Request):
 
     @property
     def job(self) -> str:
-        return f"times of {self.model}, from {self.lr_size[0]}×{self.lr_size[1]}"
+        return f"times of {self.model}"
 
     def about(self) -> dict:
         sizes = f"{self.lr_size[0]} x {self.lr_size[1]} to {self.size[0]} x {self.size[1]}"
         return {"model": self.model, "sizes": sizes, "paths": ", ".join(self.paths)}
 
     def needs(self, lab: Lab) -> dict:
-        model = unmade(self.model)
+        model = lab.shape(self.model)
         return {
             "lr_size": list(self.lr_size),
             "size": list(self.size),
@@ -368,7 +380,7 @@ class Memory(Request):
         return {"model": self.model, "lr": f"{self.lr_size[0]} x {self.lr_size[1]}", "scale": f"x{self.scale:g}"}
 
     def needs(self, lab: Lab) -> dict:
-        model = unmade(self.model)
+        model = lab.shape(self.model)
         return {
             "lr_size": list(self.lr_size),
             "scale": float(self.scale),
@@ -547,7 +559,7 @@ class Photographed(Request):
 
     @property
     def job(self) -> str:
-        return f"photographs by {self.model}"
+        return f"pictures of {self.model}"
 
     def about(self) -> dict:
         how = self.degradation or "as it is"

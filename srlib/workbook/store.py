@@ -24,6 +24,8 @@ from srlib.util.atomic import whole
 FORMAT = 1
 CHUNK = "srlib"  # the PNG text chunk that holds the JSON
 SUFFIXES = (".json", ".png")
+ROWS = "SRLIB_ROWS"  # the environment variable that names a results folder whose rows are read in place of measurements
+ONLY_READ = "SRLIB_ONLY_READ"  # the environment variable that forbids measuring
 HARDWARE = "machine"  # the part of `needs` that says on what a time was measured
 
 

@@ -329,7 +329,7 @@ def test_a_module_without_source_is_named(tiny):
 
 def test_a_file_that_is_no_python_is_named(tiny):
     with pytest.raises(ValueError, match="tiny.late cannot be parsed"):
-        tiny(("late", "def later()", "def later("))
+        tiny(("late", "def later()", "def later(")).digest(["tiny.late:later"])
 
 
 def test_no_source_at_all(tmp_path):

@@ -4,7 +4,6 @@ import pytest
 
 from srlib.util import paths
 from srlib.workbook import plan
-from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, Quality, Time
 
 
 @pytest.mark.parametrize("name", plan.profiles())
@@ -24,9 +23,10 @@ def test_every_listed_notebook_exists():
 
 def test_a_profile_takes_over_what_it_does_not_say():
     quick, smoke = plan.plan("diif/table2", "quick"), plan.plan("diif/table2", "smoke")
-    assert quick.blocks["scores"][-1]["datasets"] == ["Set5", "Set14"]
+    assert quick.blocks["scores"][-1]["datasets"] == ["Set5"]
     assert smoke.blocks["scores"][-1]["datasets"] == ["Set5"]
     assert smoke.limit == 1
+    assert (quick.limit, quick.embedded) == (0, 2)
     assert quick.limit == 0  # of benchmark sets; the embedded photographs are no set
     assert plan.plan("quickstart", "smoke").options["scale"] == 4.0
     assert "train" not in plan.listed("paper")
@@ -47,6 +47,13 @@ def test_changes_are_set_in_every_block():
     assert plan.plan("diinn/table4", changes={"repeats": 9}).blocks["times"][0]["repeats"] == 9
     assert plan.plan("quickstart", changes={"image": "chelsea"}).options["image"] == "chelsea"
     assert plan.plan("diif/table2", files=["a.pth"]).models[-1] == "a.pth"
+
+
+def test_other_data_sets_are_taken_whole_unless_a_limit_is_given():
+    made = plan.plan("diif/table2", "quick", {"datasets": ["Set14"]})
+    assert [block["datasets"] for block in made.blocks["scores"]] == [["Set14"]] * 2
+    assert made.limit == 0
+    assert plan.plan("diif/table2", "quick", {"datasets": ["Set14"], "limit": 3}).limit == 3
 
 
 def test_other_scales_leave_the_costs_beside_scores_as_they_are():
@@ -89,39 +96,3 @@ def test_a_profile_of_ones_own(tmp_path):
     path.write_text("profile: own\nlike: quick\nnotebooks:\n  mine: {models: [bicubic]}\n  train: {skip: true}\n")
     assert plan.plan("mine", path).models == ("bicubic",)
     assert "train" not in plan.listed(path)
-
-
-def test_requests_are_of_what_is_at_hand(set5):
-    lab = Lab()
-    made = list(
-        plan.requests(plan.plan("diif/table2", "quick", {"models": ["bicubic", "compact-x3", "rdn-liif"]}), lab)
-    )
-    assert {(r.model, r.dataset) for r in made if r.dataset != "embedded"} == {
-        ("bicubic", "Set5"),
-        ("compact-x3", "Set5"),
-    }
-    assert {r.scale for r in made if r.model == "compact-x3"} == {3.0}
-    assert all(isinstance(r, Quality) for r in made)
-    assert {r.limit for r in made if r.dataset == "embedded"} == {3}
-
-
-def test_networks_with_fixed_scales_are_left_out_where_the_protocol_does_not_suit_them(set5):
-    plans = plan.plan("diinn/tables", "quick", {"models": ["compact-x2"]})
-    assert list(plan.requests(plans, Lab())) == []
-
-
-def test_every_kind_of_block_gives_its_requests():
-    lab = Lab()
-    kinds = {type(r) for r in plan.requests(plan.plan("diif/table3", "smoke"), lab)}
-    assert {Count, Time} < kinds
-    pictures = list(plan.requests(plan.plan("diinn/figure4", "smoke", {"models": ["bicubic"]}), lab))
-    assert [(type(r), r.scale) for r in pictures] == [(Enlarged, 2.0), (Enlarged, 6.283185307179586)]
-    drawings = list(plan.requests(plan.plan("idm/sampling", "smoke", {"models": ["bicubic"]}), lab))
-    assert {type(r) for r in drawings} == {Drawn}
-
-
-def test_jobs_are_of_one_model_set_and_protocol(set5):
-    plans = [plan.plan("diif/table2", "quick", {"models": ["bicubic"]}), plan.plan("bicubic_check", "quick")]
-    jobs = plan.jobs(plans, Lab())
-    assert [r.scale for r in jobs["bicubic on Set5, benchmark-y"] if isinstance(r, Quality)] == [2, 3, 4, 6, 8]
-    assert {r.scale for r in jobs["bicubic on Set5, diinn"]} == {2, 3, 4}
