@@ -60,7 +60,7 @@ class DiffusionSlider(Stage):
             if stale():
                 return None
             image, seconds = self.draw(model, scale, seed)
-            said = f"{image.shape[0]} × {image.shape[1]} pixels, {1000 * seconds:.0f} ms"
+            said = f"{image.shape[0]} × {image.shape[1]} pixels, {seconds:.1f} s"
             name, colour = self.names[model.name], ModelName.of(model.name).colour
             pictures.append(Picture(image, f"{name}, seed {seed}\n{said}", name, colour, self.panel))
         return Answer(pictures)
