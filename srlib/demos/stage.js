@@ -153,9 +153,7 @@ function render({ model, el }) {
     }
     if (content.kind === "own") { // an upload was taken
       const select = selects[content.control];
-      select.querySelector("option[value='@own']")?.remove();
-      select.append(element("option", { value: "@own" }, content.name));
-      select.value = values[content.control] = "@own";
+      values[content.control] = owned(select, content.name);
       say(content.text);
       ask();
     }

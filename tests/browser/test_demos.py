@@ -182,6 +182,10 @@ def test_deep_zoom_as_a_page(site, page):
     wheel(page, (0.5, 0.5), 6, record)
     settled(page, SHARP)
     check_view(page, uploaded(content, "own.png", LOOK["longest"]))
+    images = page.get_by_role("combobox", name="image", exact=True)
+    for choice, name in (("astronaut", "astronaut"), ("@own", "own.png")):  # there and back
+        images.select_option(choice)
+        page.wait_for_function(f"{ZOOM}.image.name === '{name}'")
     screenshot(page, "voila_deep_zoom")
 
 
