@@ -61,6 +61,10 @@ def lab_on(folder: Path, scratch: Path) -> contextlib.AbstractContextManager:
     environment = os.environ | {name: str(scratch / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     options = ["--no-browser", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
     options += ["--ip=127.0.0.1", "--allow-root", f"--ServerApp.root_dir={folder}"]
+    options += [
+        "--MappingKernelManager.cull_idle_timeout=30",
+        "--MappingKernelManager.cull_interval=10",
+    ]  # once the page is closed
     command = [sys.executable, "-m", "jupyterlab", *options]
 
     @contextlib.contextmanager

@@ -6,9 +6,10 @@ its own.
 """
 
 from srlib.demos.deep_zoom import DeepZoom
+from srlib.demos.diffusion_slider import DiffusionSlider
 from srlib.demos.inside_diif import InsideDIIF
 from srlib.demos.inside_diinn import InsideDIINN
 from srlib.demos.inside_idm import InsideIDM
 from srlib.demos.scale_slider import ScaleSlider
 
-__all__ = ["DeepZoom", "InsideDIIF", "InsideDIINN", "InsideIDM", "ScaleSlider"]
+__all__ = ["DeepZoom", "DiffusionSlider", "InsideDIIF", "InsideDIINN", "InsideIDM", "ScaleSlider"]

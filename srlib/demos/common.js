@@ -39,6 +39,13 @@ function uploader(most, take, say) {
   return { button: element("span", {}, button, input), read };
 }
 
+// The uploaded picture becomes the choice. Returns its value.
+function owned(select, name) {
+  select.querySelector("option[value='@own']")?.remove();
+  select.append(element("option", { value: "@own" }, name));
+  return (select.value = "@own");
+}
+
 // Files dropped on an element go to the same place.
 function droppable(target, read) {
   target.addEventListener("dragover", (event) => event.preventDefault());

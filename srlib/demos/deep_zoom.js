@@ -128,6 +128,7 @@ function render({ model, el }) {
       frames = {};
       told = {};
       fit();
+      if (content.own) owned(pick, content.name);
       say(content.text);
       ask();
     }

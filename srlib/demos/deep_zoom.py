@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from srlib import cost
 from srlib.demos.newest import Newest
 from srlib.demos.page import STYLE, check_decoders, chosen, said, script
-from srlib.demos.photographs import UPLOAD, Encodings, Photograph, embedded, uploaded
+from srlib.demos.photographs import OWN, UPLOAD, Encodings, Photograph, embedded, uploaded
 from srlib.imaging import windows
 from srlib.imaging.files import to_uint8
 from srlib.imaging.windows import Window
@@ -82,6 +82,7 @@ class DeepZoom(anywidget.AnyWidget):
         self.models, self.longest = {model.name: model for model in models}, longest
         self.encodings, self.macs, self.rates = Encodings(), Macs(), {}
         self.photograph = embedded(images[0], longest)
+        self.own: Photograph | None = None
         self.worker = Newest(self.show, self.complain)
         super().__init__(
             options={
@@ -100,12 +101,14 @@ class DeepZoom(anywidget.AnyWidget):
             if content["kind"] == "view":
                 self.worker.ask(content)
                 return
-            if content["kind"] == "image":
+            if content["kind"] == "image" and content["name"] == OWN and self.own:
+                self.photograph = self.own
+            elif content["kind"] == "image":
                 if content["name"] not in self.options["images"]:
                     raise unknown("image", content["name"], self.options["images"])
                 self.photograph = embedded(content["name"], self.longest)
             elif content["kind"] == "upload":
-                self.photograph = uploaded(bytes(buffers[0]), content["name"], self.longest)
+                self.photograph = self.own = uploaded(bytes(buffers[0]), content["name"], self.longest)
             self.tell_image(self.photograph)
         except Exception as error:
             self.complain(error)
@@ -120,6 +123,7 @@ class DeepZoom(anywidget.AnyWidget):
             "digest": photograph.digest,
             "size": photograph.size,
             "most": windows.most(photograph.size),
+            "own": photograph is self.own,
         }
         self.send({"kind": "image", **about, "text": photograph.said}, [photograph.lr.tobytes()])
 

@@ -242,7 +242,7 @@ class InsideDIIF(Stage):
         if here.vertices:
             reads = " × ".join([str(self.models[kind].decoder.kernel)] * 2)
             rows = [(f"row {v.row}, column {v.column}", f"{v.weight:.3f}") for v in here.vertices]
-            text += f"<h4>Vertices (red), each reading {reads} codes</h4>" + table(["vertex", "weight"], rows)
+            text += f"<h4>Vertices (circles), each reading {reads} codes</h4>" + table(["vertex", "weight"], rows)
         else:
             text += "<p>Fixed slicing has no vertices: four codes around the slice's mean coordinate answer, as in LIIF.</p>"
         key = photograph.size, window.size

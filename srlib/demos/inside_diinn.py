@@ -152,7 +152,7 @@ class InsideDIINN(Stage):
         told = f"all {strips.shape[1]} channels at the pixel, layer {i}\nrows: modulation, sine, product; each of its own range"
         shown.append(Picture(heat(strips.numpy()).repeat(4, axis=0), told, width=512))
         rows = [
-            (one.layer, one.channels, f"{one.silent:.1%}", f"{one.modulation:.3g}", f"{one.synthesis:.3g}")
+            (one.layer, one.channels, f"{100 * one.silent:.1f} %", f"{one.modulation:.3g}", f"{one.synthesis:.3g}")
             for one in summary(found).itertuples()
         ]
         head = ["layer", "channels", "modulation at 0", "modulation, rms", "product, rms"]

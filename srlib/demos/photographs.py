@@ -19,6 +19,7 @@ from srlib.util.sizes import Size, scaled_size
 
 UPLOAD = 8 * 2**20  # bytes of a file; more than 10 MiB a web socket does not carry
 PIXELS = 24_000_000  # of an uploaded picture, before it is made smaller
+OWN = "@own"  # where an image is chosen: the uploaded one
 KEPT = 2**28  # bytes of features that one demo keeps
 
 

@@ -81,11 +81,8 @@ class ScaleSlider(Stage):
                 return None
             pictures.append(made)
         if truth is not None and not wipe:
-            pictures.append(Picture(truth, "original\nshrunk to this size", "original", TRUTH, self.width(wipe)))
+            pictures.append(Picture(truth, "original\nshrunk to this size", "original", TRUTH, self.panel))
         return Answer(pictures, layout="wipe" if len(pictures) == 3 and wipe else "row")
-
-    def width(self, wipe: bool) -> int:
-        return self.panel if wipe else self.panel * 5 // 8
 
     def overview(self, photograph: Photograph, window: Window) -> Picture:
         h, w = photograph.size

@@ -32,7 +32,8 @@ def write_pages(folder: Path, names: tuple[str, ...] = PAGES) -> dict[str, str]:
         file = f"{name.replace('/', '_')}.ipynb"
         nbformat.write(notebook, folder / file)
         titles[file] = plan.profile("quick")["notebooks"][name]["title"]
-        said = re.sub(r"[*`]|\[([^]]*)\]\([^)]*\)", r"\1", first_words(notebook.cells[0].source))
+        said = re.sub(r" \(\[[^]]*\]\([^)]*\)[^)]*\)", "", first_words(notebook.cells[0].source))  # (where it stands)
+        said = re.sub(r"[*`]|\[([^]]*)\]\([^)]*\)", r"\1", said)
         title = titles[file][0].upper() + titles[file][1:]
         entries.append(
             f'<li><a href="voila/render/{file}"><b>{html.escape(title)}</b><span>{html.escape(said)}</span></a></li>'

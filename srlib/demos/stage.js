@@ -44,7 +44,7 @@ function render({ model, el }) {
       seq += 1;
       wait.asked();
       clearTimeout(slow);
-      slow = setTimeout(() => root.classList.add("sr-busy"), 600);
+      slow = setTimeout(() => { root.classList.add("sr-busy"); if (!shown) pictures.textContent = "The first picture is being made …"; }, 600);
       model.send({ kind: "ask", seq, values, point });
     });
   }
@@ -149,12 +149,11 @@ function render({ model, el }) {
     if (content.kind === "said") {
       say(content.text, content.wrong);
       root.classList.remove("sr-busy");
+      if (content.wrong && !shown) pictures.textContent = "";
     }
     if (content.kind === "own") { // an upload was taken
       const select = selects[content.control];
-      select.querySelector("option[value='@own']")?.remove();
-      select.append(element("option", { value: "@own" }, content.name));
-      select.value = values[content.control] = "@own";
+      values[content.control] = owned(select, content.name);
       say(content.text);
       ask();
     }

@@ -13,10 +13,8 @@ import traitlets
 
 from srlib.demos.newest import Newest
 from srlib.demos.page import STYLE, said, script
-from srlib.demos.photographs import UPLOAD, Photograph, embedded, uploaded
+from srlib.demos.photographs import OWN, UPLOAD, Photograph, embedded, uploaded
 from srlib.util.errors import unknown
-
-OWN = "@own"  # the value that means the uploaded picture
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,10 +55,3 @@ def animate(frames: Sequence[np.ndarray], path: str | Path, *, seconds: float = 
     times = [int(1000 * seconds / len(frames))] * (len(frames) - 1) + [1500]
     with whole(path) as temporary:
         pictures[0].save(temporary, format="gif", save_all=True, append_images=pictures[1:], duration=times, loop=0)
-
-
-def png(image: np.ndarray) -> bytes:
-    """RGB uint8 as PNG bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="png")
-    return buffer.getvalue()

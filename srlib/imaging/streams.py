@@ -42,7 +42,7 @@ from srlib.util.threads import side_by_side
 
 SIDE = 512  # pixels of a tile in the file
 LONGEST = 4096  # output pixels of a block's sides: so much of a strip is held, however large the scale
-LARGE = 2**28  # bytes of samples; a larger TIFF is streamed
+LARGE = 2**27  # bytes of samples; a larger TIFF is streamed: held whole, it would need more memory than strips do
 WHOLE = 2**26  # bytes of samples; a larger TIFF is read tile by tile
 
 

@@ -100,7 +100,14 @@ def upscale_file(
         streams.enlarge(source, target, model, made, progress=progress, tile=tile)
     else:
         opened = fitting(source, target, made)
-        save(target, enlarge([opened], model, made, progress=progress, tile=tile)[0], opened.said)
+        try:
+            (result,) = enlarge([opened], model, made, progress=progress, tile=tile)
+        except MemoryError as error:
+            raise MemoryError(
+                f"{target}: a result of {made[0]} x {made[1]} pixels does not fit into memory; "
+                "write a .tif or .dzi, which are made piece by piece"
+            ) from error
+        save(target, result, opened.said)
     return made
 
 

@@ -1,9 +1,12 @@
 """What a view is shown is what the model makes there; coarse first; the newest wins."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
 from conftest import tiny, tiny_idm
+from PIL import Image
 
 from srlib import cost
 from srlib.demos import DeepZoom
@@ -89,10 +92,23 @@ def test_another_image_is_told_to_the_page(zoom):
     assert len(pixels) == 21 * 32 * 3
 
 
+def test_an_upload_can_be_chosen_again(zoom):
+    Image.new("RGB", (9, 7)).save(content := io.BytesIO(), format="png")
+    ask(zoom, {"kind": "upload", "name": "a.png"}, [content.getvalue()])
+    ask(zoom, {"kind": "image", "name": "coffee"})
+    ask(zoom, {"kind": "image", "name": "@own"})
+    assert [(told["name"], told["own"]) for told, _ in zoom.sent] == [
+        ("a.png", True),
+        ("coffee", False),
+        ("a.png", True),
+    ]
+
+
 @pytest.mark.parametrize(
     "content, sentence",
     [
         ({"kind": "image", "name": "../secret"}, "unknown image"),
+        ({"kind": "image", "name": "@own"}, "unknown image"),
         (view(scale=1e9), "beyond ×4096, the largest shown"),
         (view(methods=["nothing"]), "nothing"),
         ({"kind": "upload", "name": "a.png"}, "a.png: is empty"),

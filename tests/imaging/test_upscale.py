@@ -138,3 +138,8 @@ def test_any_number_of_threads_makes_the_same_bits(rgb):
 def test_a_number_of_threads_that_is_none_is_a_sentence(rgb):
     with pytest.raises(ValueError, match="threads .* whole number of at least 1, got 0"):
         upscale(rgb, scale=2, model=tiny("bicubic"), threads=0)
+
+
+def test_what_does_not_fit_into_memory_is_a_sentence(photo, tmp_path):
+    with pytest.raises(MemoryError, match=r"does not fit into memory; write a .tif or .dzi"):
+        upscale_file(photo, tmp_path / "y.png", model="bicubic", size=(2**30, 2**30))
