@@ -64,7 +64,7 @@ class Watch(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: dict[object, Seen] = {}
+        self.seen: dict[tuple, Seen] = {}
         self.held: list[torch.Tensor] = []  # so that no storage's name is given twice
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -85,7 +85,7 @@ class Watch(TorchDispatchMode):
         return out
 
     def note(self, weight: torch.Tensor | None, inputs: int, outputs: int, positions: int) -> None:
-        key = ("computed", inputs, outputs) if weight is None else id_of(weight)
+        key = ("computed" if weight is None else id_of(weight), inputs, outputs)  # parts of a weight count apart
         if key not in self.seen:
             self.seen[key] = Seen(inputs, outputs, weight is not None)
             self.held += [] if weight is None else [weight]
@@ -109,8 +109,8 @@ def encoded(name: str) -> tuple[SRModel, torch.Tensor, int]:
 
 def watched(name: str, scale: float, *, literal: bool) -> Watch:
     model, features, _ = encoded(name)
-    all_at_once = patch.object(diif_fixed, "AT_ONCE", 2**62)  # there is no data that would not fit
-    with torch.no_grad(), all_at_once, Watch() as watch:
+    many = 2**62 if literal else diif_fixed.AT_ONCE  # by the equations bands change no number; without data all fits
+    with torch.no_grad(), patch.object(diif_fixed, "AT_ONCE", many), Watch() as watch:
         model.answer(features, scaled_size((SIDE, SIDE), scale), literal=literal)
     return watch
 
@@ -157,9 +157,10 @@ def by_size(name: str, *, literal: bool) -> dict[tuple[int, str], int]:
     own = {id_of(w): name for name, w in model.named_parameters()}
     for watch, phase in ((once, "condition"), (step, "network")):
         for key, one in watch.seen.items():
-            nobodys = not isinstance(key, tuple) and key not in own  # the product of the implicit function's two layers
-            kind = "implicit" if phase == "network" and (nobodys or "imnet" in own.get(key, "")) else phase
+            nobodys = one.learnt and key[0] not in own  # the product of the implicit function's two layers
+            kind = "implicit" if phase == "network" and (nobodys or "imnet" in own.get(key[0], "")) else phase
             side = math.isqrt(one.positions // one.calls)
-            side = side if side >= 8 and side**2 * one.calls == one.positions else 1
+            merging = kind == "implicit" and not literal and key[0] in own  # W2 W1 itself
+            side = side if side >= 8 and side**2 * one.calls == one.positions and not merging else 1
             parts[side, kind] = parts.get((side, kind), 0) + one.macs
     return parts
