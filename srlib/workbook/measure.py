@@ -93,7 +93,7 @@ def libraries() -> dict[str, str]:
 def settings_of(model: SRModel) -> str:
     """A digest of what a model's parts are set to beside their weights: every plain attribute of every module."""
     plain = (bool, int, float, str, tuple, type(None))
-    own = vars(nn.Module()).keys() | {"name", "architecture", "inplace"}
+    own = vars(nn.Module()).keys() | {"name", "architecture", "inplace", "precision"}
     parts = {
         path: {n: repr(v) for n, v in sorted(vars(part).items()) if n not in own and isinstance(v, plain)}
         for path, part in model.named_modules()
@@ -123,7 +123,9 @@ def unmade(name: str) -> SRModel:
 
 
 def arithmetic(model: SRModel) -> str:
+    """Of what type the parameters are, and what products are rounded to."""
     kind = next((str(p.dtype).removeprefix("torch.") for p in model.parameters()), "float32")
+    kind += "" if model.precision == "float32" else f", products in {model.precision}"
     tf32 = model.device.type == "cuda" and (torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
     return kind + (" with TF32" if tf32 else "")
 
@@ -232,24 +234,33 @@ def all_cores() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Quality(Request):
-    """Scores of one model on one data set at one scale, a row an image (`evaluate.benchmark`). limit: only the first images."""
+    """Scores of one model on one data set at one scale, a row an image (`evaluate.benchmark`). limit: only the first images.
+    precision: of products (`util.precision`)."""
 
     model: str
     dataset: str
     protocol: str
     scale: float
     limit: int = 0
+    precision: str = "float32"
     kind = "quality"
 
     @property
     def job(self) -> str:
-        return f"{self.model} on {self.dataset}, {self.protocol}"
+        how = "" if self.precision == "float32" else f", {self.precision}"
+        return f"{self.model} on {self.dataset}, {self.protocol}{how}"
 
     def about(self) -> dict:
-        return {"model": self.model, "dataset": self.dataset, "protocol": self.protocol, "scale": f"x{self.scale:g}"}
+        how = {} if self.precision == "float32" else {"precision": self.precision}
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "protocol": self.protocol,
+            "scale": f"x{self.scale:g}",
+        } | how
 
     def needs(self, lab: Lab) -> dict:
-        model = lab.model(self.model)
+        model = lab.model(self.model).in_precision(self.precision)
         return {
             "protocol": self.protocol,
             "scale": float(self.scale),
@@ -261,7 +272,7 @@ class Quality(Request):
         }
 
     def take(self, lab: Lab) -> tuple[list[dict], None]:
-        model = lab.model(self.model)
+        model = lab.model(self.model).in_precision(self.precision)
         rows = evaluate.benchmark(model, [self.dataset], [self.scale], self.protocol, limit=self.limit or None)
         return rows.drop(columns=["model", "dataset", "scale", "protocol"]).to_dict("records"), None
 
