@@ -311,7 +311,8 @@ def measurements(what: Literal["list", "verify", "prune"] = "list", /, *, dry_ru
     """List, verify or prune what was measured, results/measurements.
 
     Args:
-        what: list: all of it. verify: what is damaged. prune: remove what is damaged, or stale as the code has changed.
+        what: list: all of it. verify: what is damaged. prune: remove what is damaged, stale as the code has
+            changed, or a time that a busy machine disturbed.
         dry_run: Of prune, only say what would be removed.
     """
     from srlib.workbook import store
@@ -501,6 +502,7 @@ def speed(
     side: int = 128,
     threads: Annotated[list[int], Parameter(consume_multiple=True)] | None = None,
     beside: Annotated[list[int], Parameter(consume_multiple=True)] | None = None,
+    ways: Annotated[list[Literal["fast", "plain", "bf16"]], Parameter(consume_multiple=True)] | None = None,
     against: str = "",
     repeats: int = 7,
     csv: Path | None = None,
@@ -513,20 +515,23 @@ def speed(
         side: Of the square LR image.
         threads: Numbers of threads; by default as many as there are cores.
         beside: Numbers of other processes that want a core each; by default none.
+        ways: fast; plain: the papers' equations, very many pixels at once; bf16: fast, in half the bits.
         against: A commit, timed in turn with what lies here.
         repeats: Calls that a time is the median of.
         csv: Write the table here as well.
     """
     from srlib import speed
-    from srlib.util import atomic, provenance
+    from srlib.util import atomic, provenance, quiet
     from srlib.util.devices import cpu_name
 
     table = speed.compare(
-        models or speed.MODELS, scales or (4, 8), side=side, threads=threads or (), beside=beside or (0,),
-        against=against, repeats=repeats, progress=sys.stderr.isatty(),
+        models or speed.MODELS, scales or (4, 8), sides=[side], threads=threads or (), beside=beside or (0,),
+        ways=ways or ("fast",), against=against, repeats=repeats, progress=sys.stderr.isatty(),
     )  # fmt: skip
     print(f"{cpu_name()}, commit {provenance.commit()}, {provenance.now()}")
     show(table.round(3))
+    if (share := table.loc[table["busy"] == 0, "share"].min()) < quiet.ENOUGH:
+        complain(quiet.sentence(share))
     if csv:
         with atomic.whole(csv) as temporary:
             table.assign(device=cpu_name(), commit=provenance.commit(), date=provenance.now()).to_csv(
