@@ -184,7 +184,7 @@ class Book:
             for row in kept.rows
         ]
         columns = [*DECODING, *([store.DISTURBED] if any(map(marked, rows)) else [])]
-        return pd.DataFrame(rows, columns=columns).drop_duplicates(DECODING[:7], keep="last", ignore_index=True)
+        return pd.DataFrame(rows, columns=columns).drop_duplicates(DECODING[:7], ignore_index=True)
 
     def matrix_rate(self) -> float:
         """The machine's own rate of matrix products, MAC/s."""

@@ -62,6 +62,11 @@ def per_pixel(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def smallest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without the larger results that only show how time grows: of each model and scale those of the smallest LR side."""
+    return rows[rows["side"] == rows.groupby(["model", "scale"])["side"].transform("min")]
+
+
 def growing(sizes: pd.DataFrame) -> pd.DataFrame:
     """Of `per_pixel`, the results of one model and scale in three sizes or more."""
     return sizes.groupby(["model", "scale"]).filter(lambda some: len(some) > 2)
@@ -100,10 +105,10 @@ def conclusion(book: Book, rows: pd.DataFrame, memory: pd.DataFrame, lost: pd.Da
     for model, some in quiet(small).groupby("model", sort=False):
         if asked := ASKED.get(ModelName.of(model).decoder):
             least = some.loc[some["of_gemm_rate"].idxmin()]
-            off = least["spread"] / least["seconds"]
+            off = least["spread"] / least["seconds"] or math.nan
             share = least["of_gemm_rate"]
             words = f"{model}: share of the machine's own matrix rate, the least over scales and sizes"
-            ends = (share / (1 + off), share / (1 - min(off, 0.9)))
+            ends = (share / (1 + off), share / max(1 - off, 0.1))
             lines.append(claims.check(words, asked[1], share, unit="share", at_least=True, interval=ends))
     for name, some in others(rows).items():
         if name.startswith("beside"):
@@ -118,13 +123,11 @@ def conclusion(book: Book, rows: pd.DataFrame, memory: pd.DataFrame, lost: pd.Da
             lines.append(claims.check(words, BESIDE, ratio, unit="times", at_most=True, interval=(low, high)))
     for (model, scale), some in growing(per_pixel(rows)).groupby(["model", "scale"], sort=False):
         most, least = (some.loc[getattr(some["ns_per_pixel"], which)()] for which in ("idxmax", "idxmin"))
-        ratio, off = (
-            most["ns_per_pixel"] / least["ns_per_pixel"] - 1,
-            most["relative_spread"] + least["relative_spread"],
-        )
+        ratio = most["ns_per_pixel"] / least["ns_per_pixel"] - 1
+        off = most["relative_spread"] + least["relative_spread"] or math.nan  # timed once: no interval
         sizes = f"{some['megapixels'].min():.3g} to {some['megapixels'].max():.3g} megapixels"
         words = f"{model} at ×{scale:g}: time per output pixel from {sizes}, the largest over the smallest less 1"
-        ends = (max(0.0, ratio - off), ratio + off)
+        ends = (ratio - off, ratio + off)
         lines.append(claims.check(words, CONSTANT, ratio, unit="share", at_most=True, interval=ends))
     for row in memory.itertuples():
         words = f"{row.model}: memory added by a pass to {row.rows}×{row.columns}"

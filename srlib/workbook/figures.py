@@ -97,7 +97,10 @@ def conditions(rows: dict[str, pd.DataFrame], commit: str = "") -> Figure:
     cases["encoder"] = [ModelName.of(model).encoder for model in cases["model"]]
     panels = list(cases.groupby(["encoder", "side", "scale"], sort=False))
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(1.2 + 3.6 * len(panels), 1.9 + 0.34 * cases["model"].nunique()), squeeze=False
+        1,
+        len(panels),
+        figsize=(max(6.6, 1.2 + 3.6 * len(panels)), 2.1 + 0.34 * cases["model"].nunique()),
+        squeeze=False,
     )
     names = {"all threads": "all threads, quiet", "plain": "plain vectorised way"}
     names["before"] = f"before ({commit})" if commit else "before"
