@@ -29,7 +29,7 @@ def test_it_is_near_float32(decoder):
         expected, made = model(image(), SIZE), low(image(), SIZE)
     assert made.dtype == torch.float32
     assert made.isfinite().all()
-    assert (made - expected).std() < 0.02 * expected.std()
+    assert (made - expected).std() < 0.04 * expected.std()
 
 
 @pytest.mark.parametrize("decoder", ["liif", "lte", "diif", "dlte", "diinn"])
