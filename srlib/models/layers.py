@@ -88,9 +88,10 @@ def unrounded(x: Tensor, weight: Tensor) -> Tensor:
 
 def exact(x: Tensor) -> contextlib.AbstractContextManager:
     """No autocast in here, on the device of x, unless there is a graph: what it would round would be seen in the image."""
-    if x.device.type == "meta" or torch.is_grad_enabled():
+    device = x.device.type
+    if device == "meta" or torch.is_grad_enabled() or not torch.is_autocast_enabled(device):
         return contextlib.nullcontext()
-    return torch.autocast(x.device.type, enabled=False)
+    return torch.autocast(device, enabled=False)
 
 
 def colours(x: Tensor, layer: nn.Linear) -> Tensor:
