@@ -35,6 +35,7 @@ from srlib.models.layers import (
     exact,
     gather,
     hidden,
+    index_type,
     linears,
     mlp,
     one_pass,
@@ -151,7 +152,9 @@ def fast_rows(
         else:
             z = z + (shift + ends * w_column).to(dtype)
             if one_pass(z):
-                z = sums(z.flatten(0, 3), 2 * w * torch.arange(b * r).view(b, r, 1, 1) + pair, sides)
+                vectors = z.flatten(0, 3)
+                kind = index_type(vectors)
+                z = sums(vectors, 2 * w * torch.arange(b * r, dtype=kind).view(b, r, 1, 1) + pair.to(kind), sides)
             else:
                 left, right = (pixels(side, torch.arange(r, device=z.device)) for side in z.unbind(3))
                 z = torch.lerp(left, right, across[:, None].to(dtype))
