@@ -109,7 +109,7 @@ def execute(notebook: str, out: str | Path = "", parameters: dict | None = None,
 # Notebooks whose tables, figures and verdicts follow from rows that lie in their results folder; the page of claims comes last.
 JUDGED = (
     "diif/table1", "diif/table2", "diif/table3", "diif/table4", "diif/figure7", "diinn/tables", "diinn/table4", "diinn/table5",
-    "idm/scales", "idm/x16", "idm/scaling_factor", "later/methods", "claims",
+    "idm/scales", "idm/x16", "idm/scaling_factor", "later/methods", "speed", "claims",
 )  # fmt: skip
 
 
