@@ -35,6 +35,9 @@ def axis(n: int, out: int) -> Axis:
     return Axis(place // out, phase, (offset.double() / out).float())
 
 
+BAND = 8192  # output pixels at a time on a CPU: next to nothing is left to do for each
+
+
 class MetaSR(Decoder):
     """The Meta-SR decoder. channels: of the features. hidden: width of the filter network's one hidden layer."""
 
@@ -57,6 +60,9 @@ class MetaSR(Decoder):
                 columns.offsets.to(device),
             ),
         )
+
+    def queries(self) -> int:
+        return BAND
 
     def inputs(self, row: Tensor, column: Tensor, grid: Grid) -> Tensor:
         """Eq 5: offsets (R,) and (W,) -> (R, W, 3). The released network is told the vertical scale."""
