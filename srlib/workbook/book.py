@@ -177,7 +177,7 @@ class Book:
     def decoding(self) -> pd.DataFrame:
         """Seconds of decoding alone: model and `speed.compare`'s columns; against: the commit in `before`, or ""."""
         if (rows := self.recorded("decoding")) is not None:
-            return rows.fillna({"against": ""})
+            return rows.assign(against=rows["against"].astype(object).fillna(""))
         rows = [
             {"model": request.model, **row, "against": request.against, **disturbed(kept)}
             for request, kept in self.ask(Decoding)
