@@ -103,6 +103,7 @@ def upscale(
     out: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    precision: Literal["float32", "bf16"] = "float32",
     force: bool = False,
     large: bool = False,
 ) -> None:
@@ -120,6 +121,7 @@ def upscale(
         out: A file (.png, .tif, .jpg, .webp, .bmp, .ppm; .dzi for a Deep Zoom pyramid), or a folder for PNGs.
         device: auto, cpu or cuda.
         threads: On a CPU, by default all cores ($SRLIB_THREADS); the result is the same for any number.
+        precision: bf16 is faster where the processor multiplies it natively; elsewhere it is refused.
         force: Overwrite results that exist; the pictures themselves never are.
         large: Take pictures of more than 89 megapixels too.
     """
@@ -139,7 +141,8 @@ def upscale(
     check_scale(scale) if size is None else check_size(size)
     Image.MAX_IMAGE_PIXELS = None if large else Image.MAX_IMAGE_PIXELS
     pairs = many.pairs(many.find(images), out, scale, size)
-    network, failed, live = weights.load(model, device=device), [], sys.stderr.isatty()
+    network, failed = weights.load(model, device=device).in_precision(precision), []
+    live = sys.stderr.isatty()
     made = upscale_files(pairs, scale, network, size=size, force=force, progress=live)
     for source, target, result in tqdm(made, total=len(pairs), desc="pictures", disable=len(pairs) == 1 or not live):
         if not isinstance(result, Exception):
@@ -308,7 +311,8 @@ def measurements(what: Literal["list", "verify", "prune"] = "list", /, *, dry_ru
     """List, verify or prune what was measured, results/measurements.
 
     Args:
-        what: list: all of it. verify: what is damaged. prune: remove what is damaged, or stale as the code has changed.
+        what: list: all of it. verify: what is damaged. prune: remove what is damaged, stale as the code has
+            changed, or a time that a busy machine disturbed.
         dry_run: Of prune, only say what would be removed.
     """
     from srlib.workbook import store
@@ -499,6 +503,7 @@ def speed(
     side: int = 128,
     threads: Annotated[list[int], Parameter(consume_multiple=True)] | None = None,
     beside: Annotated[list[int], Parameter(consume_multiple=True)] | None = None,
+    ways: Annotated[list[Literal["fast", "plain", "bf16"]], Parameter(consume_multiple=True)] | None = None,
     against: str = "",
     repeats: int = 7,
     csv: Path | None = None,
@@ -511,20 +516,23 @@ def speed(
         side: Of the square LR image.
         threads: Numbers of threads; by default as many as there are cores.
         beside: Numbers of other processes that want a core each; by default none.
+        ways: fast; plain: the papers' equations, very many pixels at once; bf16: fast, in half the bits.
         against: A commit, timed in turn with what lies here.
         repeats: Calls that a time is the median of.
         csv: Write the table here as well.
     """
     from srlib import speed
-    from srlib.util import atomic, provenance
+    from srlib.util import atomic, provenance, quiet
     from srlib.util.devices import cpu_name
 
     table = speed.compare(
-        models or speed.MODELS, scales or (4, 8), side=side, threads=threads or (), beside=beside or (0,),
-        against=against, repeats=repeats, progress=sys.stderr.isatty(),
+        models or speed.MODELS, scales or (4, 8), sides=[side], threads=threads or (), beside=beside or (0,),
+        ways=ways or ("fast",), against=against, repeats=repeats, progress=sys.stderr.isatty(),
     )  # fmt: skip
     print(f"{cpu_name()}, commit {provenance.commit()}, {provenance.now()}")
     show(table.round(3))
+    if (share := table.loc[table["busy"] == 0, "share"].min()) < quiet.ENOUGH:
+        complain(quiet.sentence(share))
     if csv:
         with atomic.whole(csv) as temporary:
             table.assign(device=cpu_name(), commit=provenance.commit(), date=provenance.now()).to_csv(

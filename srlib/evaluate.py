@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from srlib.models.diffusion import Diffusion, scheduler
 from srlib.util.devices import synchronize
 from srlib.util.errors import unknown
 from srlib.util.sizes import Size, check_scale
+from srlib.util.threads import side_by_side
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ PROTOCOLS = {
 # Stored as one-channel grey where bicubic's luma tables were made, so its grey values are its luma there (0.09 dB on the
 # set's mean). Networks are scored as LIIF's released evaluation does, which takes all images as RGB.
 PLAIN_GREY = {("Set14", "bridge")}
+
+Job = tuple[str, data.Picture, float]  # data set, image, scale
+Pair = tuple[Tensor, Tensor]  # LR and HR, (1, 3, ., .) in [0, 1]
 
 COLUMNS = ["model", "dataset", "image", "scale", "protocol", "psnr", "ssim", "lr_psnr", "seconds"]
 
@@ -108,31 +113,46 @@ def benchmark(
     *,
     limit: int | None = None,
     device: torch.device | str = "cpu",
+    precision: str | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Super-resolve every image of the data sets at every scale and score it: one row per image and scale.
 
+    Images are read ahead, and one is scored while the next is enlarged; no more than a few are held at a time.
+
     model: a name, a weight file, or a model (then its own device is used). datasets: names or folders. limit: only the
-    first images of each set. A network with fixed scales is run at those only. SR images are clamped to [0, 1]; those of
-    networks are not rounded to 8 bits (as LIIF does). Columns: model, dataset, image, scale, protocol, psnr (dB), ssim,
-    lr_psnr (dB), seconds (of the forward pass alone). Diffusion models are sampled as `Diffusion.forward` says, one draw.
+    first images of each set. precision: of products (`util.precision`), by default the model's own. A network with fixed
+    scales is run at those only. SR images are clamped to [0, 1]; those of networks are not rounded to 8 bits (as LIIF
+    does). Columns: model, dataset, image, scale, protocol, psnr (dB), ssim, lr_psnr (dB), seconds (of the forward pass,
+    beside the scoring of the one before). Diffusion models are sampled as `Diffusion.forward` says, one draw.
     """
     protocol_named(protocol)
-    model = weights.load(model, device=device) if isinstance(model, (str, Path)) else model
+    model = (weights.load(model, device=device) if isinstance(model, (str, Path)) else model).in_precision(precision)
     scales = [benchmark_scale(s) for s in ([scales] if isinstance(scales, (int, float)) else scales)]
     scales = scales_of(model, scales, protocol)
     datasets = [datasets] if isinstance(datasets, (str, Path)) else datasets
     sets = {str(name): data.pictures(name)[:limit] for name in datasets}
-    rows = []
-    with tqdm(total=sum(map(len, sets.values())) * len(scales), desc=model.name, disable=not progress) as bar:
-        for name, pictures in sets.items():
-            for picture in pictures:
-                hr = picture.read()
-                for scale in scales:
-                    bar.set_postfix_str(f"{name} {picture.name} x{scale:g}")
-                    provided = data.provided_lr(name, picture.name, scale)
-                    rows.append(score(model, picture.name, name, hr, scale, protocol, provided))
-                    bar.update()
+    jobs = [(name, picture, scale) for name, pictures in sets.items() for picture in pictures for scale in scales]
+    whole = lru_cache(maxsize=1)(lambda picture: picture.read())  # for all its scales
+
+    def read(job: Job) -> tuple[Job, Pair]:
+        name, picture, scale = job
+        return job, make_pair(whole(picture), scale, protocol, data.provided_lr(name, picture.name, scale))
+
+    def enlarge(ready: tuple[Job, Pair]) -> tuple[Job, Pair, Tensor, float]:
+        (name, picture, scale), pair = ready
+        bar.set_postfix_str(f"{name} {picture.name} x{scale:g}")
+        return *ready, *enlarged(model, *pair, protocol)
+
+    def judge(made: tuple[Job, Pair, Tensor, float]) -> dict:
+        (name, picture, scale), *rest = made
+        return row_of(model, picture.name, name, scale, protocol, *rest)
+
+    with tqdm(total=len(jobs), desc=model.name, disable=not progress) as bar:
+        rows = []
+        for row in side_by_side(judge, map(enlarge, side_by_side(read, jobs, 1)), 1):
+            rows.append(row)
+            bar.update()
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -148,31 +168,57 @@ def scales_of(model: SRModel, scales: Sequence[float], protocol: str) -> list[fl
     return [s for s in scales if s in model.scales]
 
 
-@torch.inference_mode()
 def score(
     model: SRModel, image: str, dataset: str, hr8: np.ndarray, scale: float, protocol: str, provided: np.ndarray | None
 ) -> dict:
     """One row of `benchmark`."""
-    rule, device = PROTOCOLS[protocol], model.device
-    lr, hr = make_pair(hr8, scale, protocol, provided)
-    on_device = lr.to(device)
-    synchronize(device)
+    pair = make_pair(hr8, scale, protocol, provided)
+    made = pair, *enlarged(model, *pair, protocol)
+    (row,) = side_by_side(lambda of: row_of(model, image, dataset, scale, protocol, *of), [made], 1)  # by one thread
+    return row
+
+
+def matlabs(model: SRModel, protocol: str) -> bool:
+    """Whether a protocol means MATLAB's bicubic by the model "bicubic"."""
+    return model.architecture == "bicubic" and PROTOCOLS[protocol].lr == "field"
+
+
+@torch.inference_mode()
+def enlarged(model: SRModel, lr: Tensor, hr: Tensor, protocol: str) -> tuple[Tensor, float]:
+    """LR (1, 3, h, w) at the size of HR, clamped to [0, 1], on the CPU; and the seconds of the forward pass."""
+    size, on_device = tuple(hr.shape[-2:]), lr.to(model.device)
+    synchronize(model.device)
     start = time.perf_counter()
-    field = model.architecture == "bicubic" and rule.lr == "field"
-    sr = to_tensor(resize.matlab(to_uint8(lr), hr.shape[-2:])) if field else model(on_device, hr.shape[-2:])
-    synchronize(device)
+    sr = to_tensor(resize.matlab(to_uint8(lr), size)) if matlabs(model, protocol) else model(on_device, size)
+    synchronize(model.device)
     seconds = time.perf_counter() - start
-    sr = sr.clamp(0, 1).cpu()
+    return sr.clamp(0, 1).cpu(), seconds
+
+
+@torch.inference_mode()
+def row_of(
+    model: SRModel,
+    image: str,
+    dataset: str,
+    scale: float,
+    protocol: str,
+    pair: Pair,
+    sr: Tensor,
+    seconds: float,
+) -> dict:
+    """A row of `benchmark` of what `enlarged` made of a pair (LR, HR)."""
+    (lr, hr), rule = pair, PROTOCOLS[protocol]
+    grey = matlabs(model, protocol) and rule.channel == "y" and (dataset, image) in PLAIN_GREY
     border = rule.border(scale)
-    channel = "grey" if field and rule.channel == "y" and (dataset, image) in PLAIN_GREY else rule.channel
+    psnr, ssim = metrics.psnr_and_ssim(sr, hr, channel="grey" if grey else rule.channel, crop=border)
     return {
         "model": model.name,
         "dataset": dataset,
         "image": image,
         "scale": scale,
         "protocol": protocol,
-        "psnr": metrics.psnr(sr, hr, channel=channel, crop=border),
-        "ssim": metrics.ssim(sr, hr, channel=channel, crop=border),
+        "psnr": psnr,
+        "ssim": ssim,
         "lr_psnr": metrics.lr_psnr(sr, hr, lr.shape[-2:]),
         "seconds": seconds,
     }

@@ -240,6 +240,22 @@ def test_upscale_takes_the_default_model(srlib, photo):
     assert np.array_equal(np.asarray(Image.open("y.png")), np.asarray(library.upscale(photo, 2)))
 
 
+def test_upscale_in_bf16(srlib, photo, monkeypatch):
+    import srlib as library
+
+    monkeypatch.setattr("srlib.util.precision.native_bf16", lambda device: True)
+    assert srlib("upscale", photo, "--scale", "2", "--precision", "bf16", "--out", "y.png")[0] == 0
+    assert np.array_equal(np.asarray(Image.open("y.png")), np.asarray(library.upscale(photo, 2, precision="bf16")))
+
+
+def test_upscale_refuses_an_emulated_precision(srlib, photo, monkeypatch):
+    monkeypatch.setattr("srlib.util.precision.native_bf16", lambda device: False)
+    code, _, err = srlib("upscale", photo, "--scale", "2", "--precision", "bf16")
+    assert code == 1
+    assert "this machine has no bfloat16 of its own" in err
+    assert not Path("photo_x2.png").exists()
+
+
 def test_upscale_does_not_overwrite(srlib, photo):
     Path("y.png").write_text("mine")
     code, _, err = upscale(srlib, photo, "--scale", "2", "--out", "y.png")

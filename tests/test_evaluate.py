@@ -1,5 +1,6 @@
 import math
 import os
+import threading
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,80 @@ def test_one_row_per_image_and_scale(set5):
     assert means["images"].tolist() == [2, 2]
     assert means["psnr"].iloc[0] == pytest.approx(rows["psnr"].iloc[[0, 2]].mean())
     assert len(evaluate.benchmark("bicubic", [set5], [2], "div2k", limit=1, progress=False)) == 1
+
+
+def test_rows_are_the_same_whatever_overlaps(set5, monkeypatch):
+    """Read ahead and scored beside the next image, or one after the other: every bit but that of the clock."""
+    model, scales = srlib.load("compact-liif"), [2, 3.5]
+    overlapped = evaluate.benchmark(model, ["Set5"], scales, "benchmark-y", progress=False)
+    monkeypatch.setattr(evaluate, "side_by_side", lambda call, items, threads: map(call, items))
+    alone = evaluate.benchmark(model, ["Set5"], scales, "benchmark-y", progress=False)
+    again = [
+        evaluate.score(model, picture.name, "Set5", picture.read(), scale, "benchmark-y", None)
+        for picture in data.pictures("Set5")
+        for scale in scales
+    ]
+    parts = [pd.DataFrame(rows).drop(columns="seconds") for rows in (overlapped, alone, again)]
+    pd.testing.assert_frame_equal(parts[0], parts[1], check_exact=True)
+    pd.testing.assert_frame_equal(parts[0], parts[2], check_exact=True)
+
+
+def test_one_is_scored_while_the_next_is_enlarged(set5, monkeypatch):
+    """The first row waits until the second forward pass has begun."""
+    begun, enlarged, row_of = threading.Event(), evaluate.enlarged, evaluate.row_of
+    passes, waited = [], []
+
+    def enlarge(*words):
+        passes.append(words)
+        if len(passes) == 2:
+            begun.set()
+        return enlarged(*words)
+
+    def judge(*words):
+        waited.append(begun.wait(20))
+        return row_of(*words)
+
+    monkeypatch.setattr(evaluate, "enlarged", enlarge)
+    monkeypatch.setattr(evaluate, "row_of", judge)
+    rows = evaluate.benchmark("bicubic", ["Set5"], [2], "diinn", progress=False)
+    assert waited == [True, True]
+    assert rows["image"].tolist() == ["a", "b"]
+
+
+def test_few_images_are_held_at_a_time(set5, monkeypatch):
+    held, most, make_pair, row_of = set(), [], evaluate.make_pair, evaluate.row_of
+
+    def read(*words):
+        pair = make_pair(*words)
+        held.add(id(pair))
+        most.append(len(held))
+        return pair
+
+    def judge(*words):
+        held.discard(id(words[5]))
+        return row_of(*words)
+
+    monkeypatch.setattr(evaluate, "make_pair", read)
+    monkeypatch.setattr(evaluate, "row_of", judge)
+    scales = [2, 2.2, 2.4, 2.6, 2.8, 3, 3.2, 3.4]
+    assert len(evaluate.benchmark("bicubic", ["Set5"], scales, "diinn", progress=False)) == 16
+    assert max(most) <= 8
+
+
+def test_an_image_that_cannot_be_read_is_told(set5):
+    (set5 / "b.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"b\.png"):
+        evaluate.benchmark("bicubic", ["Set5"], [2], "diinn", progress=False)
+
+
+def test_scores_in_bf16_differ_a_little(set5, monkeypatch):
+    monkeypatch.setattr("srlib.util.precision.native_bf16", lambda device: True)
+    model = srlib.load("compact-liif")
+    exact, rough = (
+        evaluate.benchmark(model, ["Set5"], [3], "benchmark-y", limit=1, precision=kind, progress=False)["psnr"][0]
+        for kind in (None, "bf16")
+    )
+    assert 0 < abs(exact - rough) < 0.05
 
 
 def test_two_models_of_one_name_are_not_averaged(set5):

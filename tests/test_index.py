@@ -38,6 +38,7 @@ FIRST = {
     "inside_idm": ["shares.csv", "steps.png"],
     "quickstart": ["scores.csv"],
     "scale_slider": ["times.csv"],
+    "speed": ["conditions.csv", "per_pixel.png"],
     "touch": ["pictures.csv"],
     "train": ["log.csv"],
 }

@@ -44,10 +44,7 @@ def psnr(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
     channel: "rgb"; "y", the luma (BT.601, studio range) that super-resolution tables use; or "grey", the same weights with
     white at 1, for a grey image. crop: border pixels left out on each side.
     """
-    a, b = check_pair(a, b, crop)
-    error = channels(a, channel) - channels(b, channel)
-    mse = float(error.square().mean())
-    return -10 * math.log10(mse) if mse > 0 else math.inf
+    return decibels(*(channels(x, channel) for x in check_pair(a, b, crop)))
 
 
 def ssim(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
@@ -55,16 +52,29 @@ def ssim(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> float:
 
     channel: as for `psnr`; "rgb" is the mean over the three channels. NaN below 11 x 11 pixels.
     """
-    a, b = check_pair(a, b, crop)
+    return similarity(*(channels(x, channel) for x in check_pair(a, b, crop)))
+
+
+def psnr_and_ssim(a: Tensor, b: Tensor, *, channel: str = "rgb", crop: int = 0) -> tuple[float, float]:
+    """`psnr` and `ssim` of one pair, from one luma."""
+    a, b = (channels(x, channel) for x in check_pair(a, b, crop))
+    return decibels(a, b), similarity(a, b)
+
+
+def decibels(a: Tensor, b: Tensor) -> float:
+    mse = float((a - b).square().mean())
+    return -10 * math.log10(mse) if mse > 0 else math.inf
+
+
+def similarity(a: Tensor, b: Tensor) -> float:
     if min(a.shape[-2:]) < 11:
         return math.nan
-    a, b = channels(a, channel).float(), channels(b, channel).float()
     values = [
         structural_similarity(
             x.cpu().numpy(), y.cpu().numpy(), channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5,
             use_sample_covariance=False,
         )
-        for x, y in zip(a, b, strict=True)
+        for x, y in zip(a.float(), b.float(), strict=True)
     ]  # fmt: skip
     return float(sum(values) / len(values))
 

@@ -408,6 +408,7 @@ def enlarge(path: Path, target: Path, model: Model, size: Size, *, progress: boo
         kind, shape = source.kind, (*size, source.kind.channels)
         run = {"srlib": __version__, "torch": torch.__version__, "picture": atomic.sha256(path), "size": list(size)}
         run |= {"model": model.name, "weights": model.origin.get("sha256", ""), "tile": tile, "side": SIDE}
+        run |= {"precision": model.precision}
         sink = SINKS[target.suffix.lower()](target, shape, kind.dtype, source.said, run)
 
         def colours(rows: slice, columns: slice) -> Tensor:

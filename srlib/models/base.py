@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from srlib.imaging import metrics, resize
 from srlib.models.geometry import Grid, at_changes, bands, nearest_code, tiles
 from srlib.models.layers import check_images
-from srlib.util import fastest
+from srlib.util import fastest, precision
 from srlib.util.sizes import Size, check_size
 from srlib.util.threads import one_of_torch, side_by_side
 
@@ -95,11 +96,12 @@ class SRModel(nn.Module):
     """What every model answers, whatever its kind. Images are RGB in [0, 1], (B, 3, h, w) float.
 
     name: what it is called in tables. architecture: the name that builds it. origin: where its weights come from. encoder,
-    decoder: the two parts whose costs are told apart.
+    decoder: the two parts whose costs are told apart. precision: of its products (`util.precision`).
     """
 
     draws: bool = False  # whether another seed gives another image
     whole_crops: bool = False  # whether it is trained on whole crops, resized to both sizes
+    precision: str = "float32"
     encoder: nn.Module
     decoder: nn.Module
 
@@ -124,6 +126,13 @@ class SRModel(nn.Module):
     def cpu_queries(self) -> int | None:
         """Output pixels at a time that suit it on a CPU, or None if it makes all at once."""
         return None
+
+    def in_precision(self, kind: str | None) -> SRModel:
+        """The same model, its weights shared, with products in "float32" or "bf16" (`util.precision`). ValueError for another
+        word, for what this device emulates, and for "bf16" of a model that draws. None: as it is."""
+        if precision.check(kind or "float32", self.device) != "float32":
+            raise ValueError(f"precision {kind!r} is for models that encode and decode; {self.name} draws in float32")
+        return self
 
     def forward(self, lr: Tensor, size: Size) -> Tensor:
         """lr (B, 3, h, w) in [0, 1] -> (B, 3, H, W) for size = (H, W)."""
@@ -192,6 +201,13 @@ class Model(SRModel):
     def cpu_queries(self) -> int:
         return self.decoder.queries()
 
+    def in_precision(self, kind: str | None) -> Model:
+        if precision.check(kind or self.precision, self.device) == self.precision:
+            return self
+        twin = copy.copy(self)
+        twin.precision = kind
+        return twin
+
     def forward(self, lr: Tensor, size: Size) -> Tensor:
         """lr (B, 3, h, w) in [0, 1] -> (B, 3, H, W) for size = (H, W); not clamped."""
         return self.decode(self.encode(lr), size)
@@ -203,8 +219,10 @@ class Model(SRModel):
         """
         check_images(lr, "lr", self, finite=not self.training)
         image = (lr - self.mean) / self.std
-        with self.between_pieces(lr):
+        with self.between_pieces(lr), precision.products(self.precision, lr.device):
             features = self.encoder(image)
+        if self.precision != "float32":
+            features = features.float()
         if self.decoder.needs_image:
             features = torch.cat([features, image.to(features.dtype)], dim=1)
         return features
@@ -218,6 +236,7 @@ class Model(SRModel):
         rows: Tensor | None = None,
         queries: int | None = None,
         threads: int | None = None,
+        precision: str | None = None,
     ) -> Tensor:
         """features (B, C, h, w) from `encode` -> (B, 3, H, W), not clamped; any size, decoded in bands of rows.
 
@@ -226,17 +245,21 @@ class Model(SRModel):
         queries: output pixels to decode at a time; by default what suits the path and the device.
         threads: bands decoded side by side on a CPU; by default $SRLIB_THREADS, else as many as torch uses. The result has the
         same bits for any number.
+        precision: "float32", or "bf16" where the device has it natively (`util.precision`); by default the model's own, which
+        `in_precision` sets.
         """
-        grid = Grid(tuple(features.shape[-2:]), check_size(size))
+        model, grid = self.in_precision(precision), Grid(tuple(features.shape[-2:]), check_size(size))
         rows = torch.arange(grid.size[0]) if rows is None else rows
         if (queries or self.band_queries(features, literal)) >= UNBOUNDED:
-            return next(self.decode_bands(features, grid, rows, literal=literal, queries=queries))[1]
+            return next(model.decode_bands(features, grid, rows, literal=literal, queries=queries))[1]
         out = features.new_empty(features.shape[0], 3, len(rows), grid.size[1])
 
         def put(first: int, band: Tensor) -> None:
             out[:, :, first : first + band.shape[2]] = band
 
-        deque(self.decode_bands(features, grid, rows, put, literal=literal, queries=queries, threads=threads), maxlen=0)
+        deque(
+            model.decode_bands(features, grid, rows, put, literal=literal, queries=queries, threads=threads), maxlen=0
+        )
         return out
 
     def decode_bands(
@@ -255,14 +278,16 @@ class Model(SRModel):
 
         On a CPU the fast path's bands are worked on and finished side by side, each by one thread.
         """
-        with self.between_pieces(features, threads):
+        with self.between_pieces(features, threads), precision.products(self.precision, features.device):
             decode_rows = (self.decoder.reference if literal else self.decoder.fast)(features, grid)
         rows = rows.cpu()
         queries = queries or self.band_queries(features, literal)
 
         def band(part: tuple[int, int]) -> object:
             first, end = part
-            return finish(first, decode_rows(rows[first:end]).permute(0, 3, 1, 2) * self.std + self.mean)
+            with precision.products(self.precision, features.device):
+                made = decode_rows(rows[first:end])
+            return finish(first, made.permute(0, 3, 1, 2) * self.std + self.mean)
 
         parts = bands(len(rows), grid.width, queries // features.shape[0])
         if self.decoder.whole_groups:

@@ -31,8 +31,11 @@ from srlib.models.geometry import Grid, bands, group_starts, nearest_code, relat
 from srlib.models.layers import (
     Crossed,
     Pixels,
+    colours,
+    exact,
     gather,
     hidden,
+    index_type,
     linears,
     mlp,
     one_pass,
@@ -41,6 +44,7 @@ from srlib.models.layers import (
     sums,
     unfold,
     unfolded_linear,
+    unrounded,
 )
 
 
@@ -126,10 +130,15 @@ def fast_rows(
     across = (columns.query + 1) / 2
     pixels, ends = Pixels(columns.slice), torch.tensor([[-1.0], [1.0]]).to(w_column)
     pair = stacked((2 * columns.slice, 2 * columns.slice + 1))  # where a pixel's two vectors lie in a row of slices
-    between = stacked((1 - across, across))
+    sides = stacked((1 - across, across))
 
     def decode_rows(k: Tensor) -> Tensor:
-        vectors = slice_vectors(k)
+        vectors = unrounded(slice_vectors(k), join.weight)
+        with exact(vectors):  # pixels of a slice share its rounding, which then is seen
+            return between(vectors, k)
+
+    def between(vectors: Tensor, k: Tensor) -> Tensor:
+        """Slice vectors of output rows k -> (B, R, W, 3)."""
         dtype = vectors.dtype
         z = vectors[:, :, 0]
         if vectors.shape[2] > 1:
@@ -143,11 +152,13 @@ def fast_rows(
         else:
             z = z + (shift + ends * w_column).to(dtype)
             if one_pass(z):
-                z = sums(z.flatten(0, 3), 2 * w * torch.arange(b * r).view(b, r, 1, 1) + pair, between)
+                vectors = z.flatten(0, 3)
+                kind = index_type(vectors)
+                z = sums(vectors, 2 * w * torch.arange(b * r, dtype=kind).view(b, r, 1, 1) + pair.to(kind), sides)
             else:
                 left, right = (pixels(side, torch.arange(r, device=z.device)) for side in z.unbind(3))
                 z = torch.lerp(left, right, across[:, None].to(dtype))
-        return product(hidden(F.relu_(z), fine), last.weight, last.bias)
+        return colours(hidden(F.relu_(z), fine), last)
 
     return decode_rows
 

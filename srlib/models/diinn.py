@@ -24,7 +24,18 @@ from torch import Tensor, nn
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid, relative
-from srlib.models.layers import Pixels, add_product, gather, product, unfold, unfolded_linear
+from srlib.models.layers import (
+    Pixels,
+    add_product,
+    colours,
+    exact,
+    gather,
+    product,
+    rounded,
+    unfold,
+    unfolded_linear,
+    unrounded,
+)
 
 LAYERS = 4
 PHASES = 4096  # up to so many distinct pairs of relative coordinates are kept in a table
@@ -131,11 +142,13 @@ class DIINN(Decoder):
             """terms(i): m_i, or for [s z] its content term, which is consumed, (B, R, W, h). s: s_0."""
             for i in range(1, LAYERS):
                 m = F.relu_(add_product(terms(i), s, w_of_s[i])) if self.inputs == "sz" else terms(i)
-                s = m * torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias))
-            return product(s, self.last.weight, self.last.bias)
+                sine = torch.sin_(product(s, synthesis[i].weight, synthesis[i].bias).to(m.dtype))
+                s = rounded(m * sine)
+            return colours(s, self.last)
 
         if self.initial is None:
-            content = unfolded_linear(features, w_content, bias, 3)
+            with exact(features):
+                content = unfolded_linear(unrounded(features, bias), w_content, bias, 3)
             content = content if self.inputs == "sz" else chain(content)
             content = [term.contiguous() for term in content.split(h, dim=-1)]
             if self.inputs == "sz":
@@ -147,7 +160,7 @@ class DIINN(Decoder):
 
             def decode_rows(k: Tensor) -> Tensor:
                 first = torch.sin_(a[k, None] + b)
-                return synthesise(lambda i: pixels(content[i], rows[k]), pixels(content[0], rows[k]) * first)
+                return synthesise(lambda i: pixels(content[i], rows[k]), rounded(pixels(content[0], rows[k]) * first))
 
             return decode_rows
 

@@ -22,7 +22,7 @@ from srlib.models.base import Decoder, Rows
 from srlib.models.diif import axes, fast_rows, reference_rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import Grid, shown_cell
-from srlib.models.layers import bilinear, gather, hidden, linears, mlp, unfold
+from srlib.models.layers import bilinear, exact, gather, hidden, linears, mlp, unfold, unrounded
 from srlib.models.lte import Waves
 
 SIDES = (-1, 1)  # of a cell's vertices on each axis
@@ -50,8 +50,9 @@ class DLTE(Decoder):
     def estimate(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of the vertices: amplitudes (B, h + 1, w + 1, hidden), frequencies (B, h + 1, w + 1, hidden / 2, 2); the relative
         cell size (2,); LR (B, 3, h, w)."""
-        codes, image = features[:, :-3], features[:, -3:]
-        coef, freq = (unfold(conv(codes), 2) for conv in (self.coef, self.freq))
+        codes, image = unrounded(features[:, :-3], self.coef.weight), features[:, -3:]
+        with exact(features):
+            coef, freq = (unfold(conv(codes), 2) for conv in (self.coef, self.freq))
         cell = torch.tensor(shown_cell(grid, self.hold_cell), dtype=self.phase.weight.dtype, device=features.device)
         return coef, freq.unflatten(-1, (-1, 2)), cell, image
 
@@ -88,7 +89,9 @@ class DLTE(Decoder):
         side = torch.arange(2, device=features.device)  # a cell's vertices on one axis, from its own code on
         ends = (((a.first + a.last)[:, None] - 2 * (2 * side - 1)).flatten() for a in (rows, columns))
         vertices = ((a.code[:, None] + side).flatten() for a in (rows, columns))
-        wave = Waves(coef, freq, math.pi * self.phase(cell), *zip(vertices, ends, strict=True))
+        with exact(features):
+            phases = math.pi * self.phase(cell)
+        wave = Waves(coef, freq, phases, *zip(vertices, ends, strict=True))
 
         def evaluate(k: Tensor) -> Tensor:
             h = wave((2 * k.to(side.device)[:, None] + side).flatten())  # (B, 2R, 2w, hidden)

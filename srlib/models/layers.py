@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -64,10 +65,43 @@ def hidden(x: Tensor, layers: list[nn.Linear]) -> Tensor:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, relu: bool = False) -> Tensor:
-    """`F.linear`, and a ReLU. On a CPU, without a graph, in the way that is the fastest on this machine."""
-    if x.device.type != "cpu" or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or x.dtype.itemsize > 4:
+    """`F.linear`, and a ReLU. On a CPU, without a graph, in the way that is the fastest on this machine; under autocast in its
+    type."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or x.dtype.itemsize > 4:
         return fastest.linear(x, weight, bias, relu)
+    x, weight, bias = rounded(x), rounded(weight), None if bias is None else rounded(bias)
     return fastest.product(*weight.shape[::-1], x.dtype)(x, weight, bias, relu)
+
+
+def rounded(x: Tensor) -> Tensor:
+    """x as products under autocast take it; without autocast, and with a graph, x itself."""
+    device = x.device.type
+    if device == "meta" or torch.is_grad_enabled() or not torch.is_autocast_enabled(device):
+        return x
+    return x.to(torch.get_autocast_dtype(device))
+
+
+def unrounded(x: Tensor, weight: Tensor) -> Tensor:
+    """x in a weight's own type; with a graph x itself: training under autocast keeps what autocast made."""
+    return x if torch.is_grad_enabled() else x.to(weight.dtype)
+
+
+def exact(x: Tensor) -> contextlib.AbstractContextManager:
+    """No autocast in here, on the device of x, unless there is a graph: what it would round would be seen in the image."""
+    device = x.device.type
+    if device == "meta" or torch.is_grad_enabled() or not torch.is_autocast_enabled(device):
+        return contextlib.nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
+def colours(x: Tensor, layer: nn.Linear) -> Tensor:
+    """The last layer, to RGB, with the model's own precision whatever came before it."""
+    if x.device.type != "cpu" or torch.is_grad_enabled():
+        with exact(x):
+            return product(unrounded(x, layer.weight), layer.weight, layer.bias)
+    with exact(x):  # channels first: so few outputs are twice as fast as columns of the product as they are as its rows
+        made = torch.addmm(layer.bias[:, None], layer.weight, unrounded(x, layer.weight).flatten(0, -2).T)
+    return made.unflatten(1, x.shape[:-1]).movedim(0, -1)
 
 
 class Conv(nn.Conv2d):
@@ -162,13 +196,20 @@ class Sums:
     """
 
     def __init__(self, table: Tensor, rows: Sequence[Tensor], columns: Sequence[Tensor], images: Sequence[Tensor]):
-        self.table, (self.rows, self.columns, self.images) = table, map(stacked, (rows, columns, images))
+        kind = index_type(table)
+        self.table, parts = table, map(stacked, (rows, columns, images))
+        self.rows, self.columns, self.images = (part.to(kind) for part in parts)
 
     def __call__(self, which: Tensor, weights: Tensor | None = None) -> Tensor:
         """Rows (R,), weights (R, W, m) or all 1 -> (B, R, W, C)."""
         at = self.rows[which][:, None] + self.columns
         at = at[None] if len(self.images) == 1 else self.images[:, None, None] + at
         return sums(self.table, at, weights)
+
+
+def index_type(table: Tensor) -> torch.dtype:
+    """Of places in a table, as short as can be: they are as much to read as a few of the vectors."""
+    return torch.int32 if len(table) < 2**31 else torch.int64
 
 
 def sums(table: Tensor, at: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -184,7 +225,7 @@ def stacked(parts: Sequence[Tensor]) -> Tensor:
 
 def one_pass(x: Tensor) -> bool:
     """Whether `Sums` is the fastest way to gather vectors like x and add them up: on a CPU, without a graph."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16) and not torch.is_grad_enabled()
 
 
 class Crossed:
@@ -216,7 +257,7 @@ class Crossed:
 def add_product(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """y + x weight^T; y is consumed."""
     if x.device.type != "cpu" or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return y + product(x, weight)
+        return y + product(x, weight).to(y.dtype)
     y.view(-1, y.shape[-1]).addmm_(x.reshape(-1, x.shape[-1]), weight.T)
     return y
 

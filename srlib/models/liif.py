@@ -15,7 +15,7 @@ from torch import Tensor
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid
-from srlib.models.layers import Crossed, gather, hidden, linears, mlp, product, unfold, unfolded_linear
+from srlib.models.layers import Crossed, colours, gather, hidden, linears, mlp, unfold, unfolded_linear
 
 NEAR = 1e-6  # what the LIIF that DIINN's authors trained adds to an area, and to half an output pixel (`corner`)
 
@@ -180,6 +180,6 @@ class LIIF(Decoder):
 
         def decode_rows(k: Tensor) -> Tensor:
             z = F.relu_(first_layer(around.which[:, k].flatten()))
-            return around.ensemble(product(hidden(z, middle), last.weight, last.bias), k)
+            return around.ensemble(colours(hidden(z, middle), last), k)
 
         return decode_rows

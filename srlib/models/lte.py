@@ -20,7 +20,20 @@ from torch import Tensor, nn
 from srlib.models.base import Decoder, Rows
 from srlib.models.encoders import conv3x3
 from srlib.models.geometry import TRAINED_SCALE, Grid
-from srlib.models.layers import Pixels, Sums, bilinear, gather, hidden, linears, mlp, one_pass, product, stacked
+from srlib.models.layers import (
+    Pixels,
+    Sums,
+    bilinear,
+    colours,
+    exact,
+    gather,
+    hidden,
+    linears,
+    mlp,
+    one_pass,
+    stacked,
+    unrounded,
+)
 from srlib.models.liif import Around, corners, opposite_areas
 
 
@@ -94,9 +107,10 @@ class LTE(Decoder):
 
     def estimate(self, features: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Amplitudes (B, h, w, hidden), frequencies (B, h, w, hidden / 2, 2), phases (hidden / 2,), LR (B, 3, h, w)."""
-        codes, image = features[:, :-3], features[:, -3:]
-        coef, freq = (conv(codes).permute(0, 2, 3, 1).contiguous() for conv in (self.coef, self.freq))
-        return coef, freq.unflatten(-1, (-1, 2)), self.phase(self.cell(features, grid)), image
+        codes, image = unrounded(features[:, :-3], self.coef.weight), features[:, -3:]
+        with exact(features):
+            coef, freq = (conv(codes).permute(0, 2, 3, 1).contiguous() for conv in (self.coef, self.freq))
+            return coef, freq.unflatten(-1, (-1, 2)), self.phase(self.cell(features, grid)), image
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""
@@ -128,6 +142,6 @@ class LTE(Decoder):
 
         def decode_rows(k: Tensor) -> Tensor:
             h = wave(around.which[:, k].flatten())
-            return around.ensemble(product(hidden(h, layers), last.weight, last.bias), k) + skip(k)
+            return around.ensemble(colours(hidden(h, layers), last), k) + skip(k)
 
         return decode_rows

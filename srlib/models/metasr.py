@@ -17,7 +17,7 @@ from torch import Tensor
 
 from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid
-from srlib.models.layers import Pixels, gather, linears, mlp, unfold, unfolded_linear
+from srlib.models.layers import Pixels, exact, gather, linears, mlp, unfold, unfolded_linear, unrounded
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ def axis(n: int, out: int) -> Axis:
     place = torch.arange(out, dtype=torch.int64) * n
     offset, phase = torch.unique(place % out, return_inverse=True)
     return Axis(place // out, phase, (offset.double() / out).float())
+
+
+BAND = 8192  # output pixels at a time on a CPU: next to nothing is left to do for each
 
 
 class MetaSR(Decoder):
@@ -57,6 +60,9 @@ class MetaSR(Decoder):
                 columns.offsets.to(device),
             ),
         )
+
+    def queries(self) -> int:
+        return BAND
 
     def inputs(self, row: Tensor, column: Tensor, grid: Grid) -> Tensor:
         """Eq 5: offsets (R,) and (W,) -> (R, W, 3). The released network is told the vertical scale."""
@@ -87,13 +93,15 @@ class MetaSR(Decoder):
         """
         rows, columns = self.axes(features, grid)
         first, last = linears(self.filters)
+        features = unrounded(features, last.weight)
         n, hidden = self.code_width, first.out_features
         phases, codes = len(rows.offsets) * len(columns.offsets), features.shape[-2] * features.shape[-1]
 
         if phases * (codes + hidden) <= hidden * codes:  # multiply-accumulates of the two ways, both over 3n
-            weights = self.filters(self.inputs(rows.offsets, columns.offsets, grid))  # (phases..., 3n)
-            weights = weights.unflatten(-1, (n, 3)).transpose(-1, -2).reshape(3 * phases, n)
-            colours = unfolded_linear(features, weights, weights.new_zeros(3 * phases), 3)
+            with exact(features):
+                weights = self.filters(self.inputs(rows.offsets, columns.offsets, grid))  # (phases..., 3n)
+                weights = weights.unflatten(-1, (n, 3)).transpose(-1, -2).reshape(3 * phases, n)
+                colours = unfolded_linear(features, weights, weights.new_zeros(3 * phases), 3)
             colours = colours.unflatten(-1, (len(rows.offsets), -1)).transpose(2, 3).contiguous()
             colours = (
                 colours.flatten(1, 2).unflatten(-1, (-1, 3)).flatten(2, 3)
@@ -104,13 +112,15 @@ class MetaSR(Decoder):
 
         # the bias b is one more hidden unit that is always 1
         content = torch.cat([last.weight, last.bias[:, None]], dim=1).unflatten(0, (n, 3)).permute(1, 2, 0)
-        content = unfolded_linear(features, content.flatten(0, 1), content.new_zeros(3 * (hidden + 1)), 3)
+        with exact(features):
+            content = unfolded_linear(features, content.flatten(0, 1), content.new_zeros(3 * (hidden + 1)), 3)
         pixels = Pixels(columns.code)
 
         def decode_rows(k: Tensor) -> Tensor:
             v = self.inputs(rows.offsets[rows.phase[k]], columns.offsets[columns.phase], grid)
             g = F.pad(F.relu_(first(v)), (0, 1), value=1.0)
             at = pixels(content, rows.code[k]).unflatten(-1, (3, hidden + 1))
-            return torch.einsum("brwch,rwh->brwc", at, g.to(at.dtype))
+            with exact(at):
+                return torch.einsum("brwch,rwh->brwc", at, g.to(at.dtype))
 
         return decode_rows

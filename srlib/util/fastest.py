@@ -121,6 +121,8 @@ def compare_products(inputs: int, outputs: int, dtype: torch.dtype) -> str:
 
 
 def has_onednn(dtype: torch.dtype) -> bool:
+    if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
     return torch.backends.mkldnn.is_available() and dtype in (torch.float32, torch.bfloat16)
 
 

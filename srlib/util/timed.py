@@ -9,20 +9,24 @@ import torch
 
 import srlib
 
+SIDE = 128  # LR pixels that are encoded; larger features are these, repeated
+WAYS = {"fast": {}, "plain": {"literal": True}, "bf16": {"precision": "bf16"}}  # how a model is asked to decode
 calls: dict = {}
 
 
 def prepare(task: dict) -> None:
-    """Build the model, encode a random image, decode it once."""
+    """Build the model, encode a random image, decode a part of it once."""
     torch.set_num_threads(task["threads"])
     torch.manual_seed(0)
-    device, size, side = torch.device(task["device"]), tuple(task["size"]), task["gemm"]
+    device, size, (h, w), side = torch.device(task["device"]), tuple(task["size"]), task["lr_size"], task["gemm"]
     model = srlib.build(task["model"], seed=0).to(device).eval()
-    features = model.encode(torch.rand(1, 3, *task["lr_size"]).to(device))
-    matrix = torch.rand(side, side, device=device)
-    calls.update(decode=lambda: model.decode(features, size), gemm=lambda: matrix @ matrix)
+    once = model.encode(torch.rand(1, 3, min(h, SIDE), min(w, SIDE)).to(device))
+    features = once.repeat(1, 1, -(-h // once.shape[2]), -(-w // once.shape[3]))[:, :, :h, :w].contiguous()
+    matrix, way = torch.rand(side, side, device=device), WAYS[task["way"]]
+    part = tuple(max(1, n * small // large) for n, small, large in zip(size, once.shape[-2:], (h, w), strict=True))
+    model.decode(once, part, **way)
+    calls.update(decode=lambda: model.decode(features, size, **way), gemm=lambda: matrix @ matrix)
     calls.update(wait=lambda: torch.cuda.synchronize(device) if device.type == "cuda" else None)
-    timed("decode")
     timed("gemm")
 
 

@@ -20,10 +20,11 @@ from srlib import data, evaluate, weights
 from srlib.imaging import render
 from srlib.models.base import SRModel
 from srlib.models.catalogue import DECODERS, ModelName, without_seed
-from srlib.util import atomic, devices, paths, provenance
+from srlib.util import atomic, devices, paths, provenance, quiet
 from srlib.workbook import claims, expand, figures, plan, published, store, tables
 from srlib.workbook.measure import (
     Count,
+    Decoding,
     Degraded,
     Drawn,
     Enlarged,
@@ -40,6 +41,10 @@ from srlib.workbook.measure import (
 
 COUNTS = ["model", "scale", "parameters", "decoder_parameters", "macs", "macs_fast"]
 SCORES = ["model", "seed", *evaluate.COLUMNS[1:]]
+DECODING = [
+    "model", "side", "scale", "way", "threads", "busy", "against", "seconds", "spread", "cores", "share", "of_gemm_rate",
+    "before", "ratio",
+]  # fmt: skip
 TIMES = ["model", "scale", "rows", "columns", "path", "seconds", "spread", "macs_per_second"]
 
 
@@ -124,25 +129,29 @@ class Book:
         """All measurements of one kind in the plan."""
         wanted = [request for request in self.requests if isinstance(request, kind)]
         bar = tqdm(wanted, desc=kind.kind, delay=2)  # none where all is only read
-        return [(request, request.ask(self.lab)) for request in bar]
+        found = [(request, request.ask(self.lab)) for request in bar]
+        if shares := [kept.origin[store.DISTURBED] for _, kept in found if store.DISTURBED in kept.origin]:
+            print(f"{len(shares)} of {len(found)}: {quiet.sentence(min(shares))}; measure them again on a quiet machine: "
+                  "srlib measurements prune")  # fmt: skip
+        return found
 
-    def named(self, kind: type[Count | Time | Memory]) -> list[dict]:
-        """The rows of all measurements of one kind, with the model and the device."""
+    def named(self, kind: type[Count | Time | Memory | Decoding]) -> list[dict]:
+        """The rows of all measurements of one kind, with the model and the device; of times whether they were disturbed."""
         return [
-            {"model": request.model, "device": kept.origin["device"], **row}
+            {"model": request.model, "device": kept.origin["device"], **row, **disturbed(kept)}
             for request, kept in self.ask(kind)
             for row in kept.rows
         ]
 
-    def scores(self, protocol: str = "") -> pd.DataFrame:
-        """One row per model, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all. Where a model
-        has several trainings, a column `seed` tells them apart."""
+    def scores(self, protocol: str = "", precision: str = "float32") -> pd.DataFrame:
+        """One row per model, image and scale, as `evaluate.benchmark` gives; of one protocol, or of all; in one precision.
+        Where a model has several trainings, a column `seed` tells them apart."""
         if (rows := self.recorded("images") if self.earlier else None) is not None:
             rows = rows[rows["protocol"].isin([protocol] if protocol else rows["protocol"])]
             return rows.astype({"image": str})
         parts = []
         for request, kept in self.ask(Quality):
-            if protocol in ("", request.protocol) and kept.rows:
+            if protocol in ("", request.protocol) and request.precision == precision and kept.rows:
                 plain, seed = without_seed(self.model(request.model).name)
                 said = {"model": plain, "seed": seed, "dataset": request.dataset, "scale": request.scale}
                 parts.append(pd.DataFrame(kept.rows).assign(**said, protocol=request.protocol))
@@ -162,7 +171,20 @@ class Book:
             device = json.loads((self.earlier / "run.json").read_text())["device"]
             scale = [exact(*row) for row in rows[["scale", "rows"]].itertuples(index=False)]
             return rows.assign(scale=scale, device=rows.get("device", device))
-        return pd.DataFrame(self.named(Time), columns=[*TIMES, "device"])
+        rows = self.named(Time)
+        return pd.DataFrame(rows, columns=[*TIMES, "device", *([store.DISTURBED] if any(map(marked, rows)) else [])])
+
+    def decoding(self) -> pd.DataFrame:
+        """Seconds of decoding alone: model and `speed.compare`'s columns; against: the commit in `before`, or ""."""
+        if (rows := self.recorded("decoding")) is not None:
+            return rows.assign(against=rows["against"].astype(object).fillna(""))
+        rows = [
+            {"model": request.model, **row, "against": request.against, **disturbed(kept)}
+            for request, kept in self.ask(Decoding)
+            for row in kept.rows
+        ]
+        columns = [*DECODING, *([store.DISTURBED] if any(map(marked, rows)) else [])]
+        return pd.DataFrame(rows, columns=columns).drop_duplicates(DECODING[:7], ignore_index=True)
 
     def matrix_rate(self) -> float:
         """The machine's own rate of matrix products, MAC/s."""
@@ -278,6 +300,7 @@ class Book:
             "measured at": sorted({one.origin["commit"] for one in kept}),
             "measured on": sorted({one.origin["device"] for one in kept}),
             "measurements": sorted(self.lab.used),
+            "disturbed": sorted(one.name for one in kept if store.DISTURBED in one.origin),
             "measured here": len(self.lab.measured),
             "device": self.device,
             "versions": provenance.versions(),
@@ -287,6 +310,15 @@ class Book:
         }
         atomic.write_json(self.folder / "run.json", origin)
         return tables.show(frame)
+
+
+def disturbed(kept: store.Kept) -> dict:
+    """What is written beside rows of times that a busy machine disturbed: the share of the CPU time that was had."""
+    return {store.DISTURBED: kept.origin[store.DISTURBED]} if store.DISTURBED in kept.origin else {}
+
+
+def marked(row: dict) -> bool:
+    return store.DISTURBED in row
 
 
 def exact(scale: float, rows: int) -> float:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from srlib import data, evaluate, weights
+from srlib import data, evaluate, speed, weights
 from srlib.models.base import SRModel
+from srlib.util import devices
+from srlib.util.precision import native_bf16
 from srlib.util.sizes import scaled_size
 from srlib.workbook.measure import (
     Count,
+    Decoding,
     Degraded,
     Drawn,
     Enlarged,
@@ -35,11 +38,14 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
     """The measurements of a plan, of models and data sets that are at hand."""
     at_hand, _ = data.split(of.datasets)
     for block in of.blocks["scores"]:
+        if block.get("precision") == "bf16" and not native_bf16(lab.device):
+            continue
         every = [one for name in of.named(block) for one in weights.trainings(name)]
         for given, model in present(every, lab).items():
             for dataset in (name for name in block["datasets"] if name in at_hand):
                 for scale in fitting(model, block):
-                    yield Quality(given, dataset, block["protocol"], float(scale), block.get("limit", 0))
+                    how = block["protocol"], float(scale), block.get("limit", 0), block.get("precision", "float32")
+                    yield Quality(given, dataset, *how)
     for block in of.blocks["counts"]:
         for model in of.named(block):
             yield from (Count(model, pairs(block["lr"]), float(scale)) for scale in block["scales"])
@@ -50,6 +56,14 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
         for model in of.named(block):
             for size in sizes:
                 yield Time(model, lr, size, block.get("repeats", 1), pairs(block.get("paths", ["literal", "fast"])))
+    for block in of.blocks["decoding"]:
+        ways = [way for way in block.get("ways", ["fast"]) if way != "bf16" or native_bf16(lab.device)]
+        threads = sorted({count or devices.cores() for count in block.get("threads", [0])})  # 0: all cores
+        how = pairs(threads), pairs(block.get("beside", [0])), pairs(ways)
+        against = block.get("against", "")
+        for model in of.named(block) if ways and (not against or speed.known(against)) else []:
+            scales = tuple(map(float, block["scales"]))
+            yield Decoding(model, pairs(block["sides"]), scales, *how, against, block.get("repeats", 1))
     for block in of.blocks["memory"]:
         yield from (Memory(model, pairs(block["lr"]), float(block["scale"])) for model in of.named(block))
     for block in of.blocks["lr_files"]:

@@ -86,6 +86,72 @@ def by_scale(
     return figure
 
 
+MARKS = {  # a condition of decoding -> marker, whether it is filled
+    "all threads": ("o", True), "one thread": ("o", False), "before": ("X", True), "plain": ("s", False), "bf16": ("D", True),
+}  # fmt: skip
+
+
+def conditions(rows: dict[str, pd.DataFrame], commit: str = "") -> Figure:
+    """Seconds of decoding under each condition, a line a model, a panel for each width and scale. rows: by condition, model,
+    side, scale and seconds."""
+    cases = pd.concat(rows.values()).drop_duplicates(["model", "side", "scale"])[["model", "side", "scale"]]
+    cases["encoder"] = [ModelName.of(model).encoder for model in cases["model"]]
+    panels = list(cases.groupby(["encoder", "side", "scale"], sort=False))
+    figure, axes = plt.subplots(
+        1,
+        len(panels),
+        figsize=(max(6.6, 1.2 + 3.6 * len(panels)), 2.1 + 0.34 * cases["model"].nunique()),
+        squeeze=False,
+    )
+    names = {"all threads": "all threads, quiet", "plain": "plain vectorised way"}
+    names["before"] = f"before ({commit})" if commit else "before"
+    for axis, ((encoder, side, scale), some) in zip(axes[0], panels, strict=True):
+        models = list(some["model"])[::-1]
+        for name, of in rows.items():
+            marker, filled = MARKS.get(name, ("^", True))
+            of = of[(of["side"] == side) & (of["scale"] == scale) & of["model"].isin(models)]
+            for row in of.itertuples():
+                fill = colour(row.model) if filled else "none"
+                axis.plot(row.seconds, models.index(row.model), marker, color=colour(row.model), markerfacecolor=fill)
+        axis.set_yticks(range(len(models)), [labels(models)[model] for model in models])
+        axis.set_ylim(-0.6, len(models) - 0.4)
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.tick_params(axis="x", labelrotation=45)
+        axis.set(title=f"{encoder}, {side}×{side}, ×{scale:g}", xlabel="seconds of one decode (median)")
+    handles = []
+    for name in rows:
+        marker, filled = MARKS.get(name, ("^", True))
+        text = f"{name} busy processes" if name.startswith("beside") else names.get(name, name)
+        fill = {} if filled else {"markerfacecolor": "none"}
+        handles.append(plt.Line2D([], [], marker=marker, color="#444", linestyle="", label=text, **fill))
+    figure.legend(handles=handles, fontsize="small", loc="outside lower center", ncols=min(3, len(handles)))
+    return figure
+
+
+def per_pixel(sizes: pd.DataFrame) -> Figure:
+    """Time per output pixel against the size of the result, a line a model and scale. sizes: model, scale, megapixels,
+    ns_per_pixel."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.9))
+    names = labels(list(sizes["model"].unique()))
+    for (model, scale), some in sizes.sort_values("megapixels").groupby(["model", "scale"], sort=False):
+        axis.plot(
+            some["megapixels"], some["ns_per_pixel"], line(model) + "o", color=colour(model), markersize=4,
+            label=f"{names[model]}, ×{scale:g}",
+        )  # fmt: skip
+    axis.set_xscale("log", base=4)
+    ticks = sorted(sizes["megapixels"].unique())
+    axis.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_ylim(0, 1.15 * sizes["ns_per_pixel"].max() if len(sizes) else 1)
+    axis.set(xlabel="output, megapixels (1024 × 1024)", ylabel="nanoseconds per output pixel")
+    if len(sizes):
+        axis.legend(fontsize="small")
+    return figure
+
+
 def ratios(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
     """Bars of measured ratios (column `measured`, index: what) beside printed ones (`published`)."""
     figure, axis = plt.subplots(figsize=(7.2, 0.9 + 0.42 * len(table)))

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,12 +21,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from srlib import beyond, cost, data, evaluate, weights
+from srlib import beyond, cost, data, evaluate, speed, weights
 from srlib.imaging import files, render, resize
 from srlib.imaging.upscale import upscale
 from srlib.models.base import SRModel
 from srlib.models.catalogue import ModelName, build
-from srlib.util import code, devices, provenance
+from srlib.util import code, devices, provenance, quiet, timed
 from srlib.util.sizes import Size, scaled_size
 from srlib.workbook import store
 
@@ -100,7 +102,7 @@ def libraries() -> dict[str, str]:
 def settings_of(model: SRModel) -> str:
     """A digest of what a model's parts are set to beside their weights: every plain attribute of every module."""
     plain = (bool, int, float, str, tuple, type(None))
-    own = vars(nn.Module()).keys() | {"name", "architecture", "inplace"}
+    own = vars(nn.Module()).keys() | {"name", "architecture", "inplace", "precision"}
     parts = {
         path: {n: repr(v) for n, v in sorted(vars(part).items()) if n not in own and isinstance(v, plain)}
         for path, part in model.named_modules()
@@ -130,7 +132,9 @@ def unmade(name: str) -> SRModel:
 
 
 def arithmetic(model: SRModel) -> str:
+    """Of what type the parameters are, and what products are rounded to."""
     kind = next((str(p.dtype).removeprefix("torch.") for p in model.parameters()), "float32")
+    kind += "" if model.precision == "float32" else f", products in {model.precision}"
     tf32 = model.device.type == "cuda" and (torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
     return kind + (" with TF32" if tf32 else "")
 
@@ -180,12 +184,14 @@ def unnamed(rows: list[dict]) -> list[dict]:
 class Request(ABC):
     """One measurement that can be asked for.
 
-    exclusive: whether it wants the machine to itself. job: measurements of one job of the batch graph share this name. form:
-    one more whenever the rows come to mean something else, so that older ones are not taken for them.
+    exclusive: whether it wants the machine to itself. timed: whether its rows are times, which a busy machine disturbs.
+    job: measurements of one job of the batch graph share this name. form: one more whenever the rows come to mean
+    something else, so that older ones are not taken for them.
     """
 
     kind: str
     exclusive = False
+    timed = False
     form = 1
 
     @property
@@ -204,6 +210,10 @@ class Request(ABC):
     def take(self, lab: Lab) -> tuple[list[dict], np.ndarray | None]:
         """Measure it: rows, and a picture if it makes one."""
 
+    def share(self, watch: quiet.Watch, rows: list[dict], lab: Lab) -> float:
+        """Of the CPU time that was wanted, the part that was had."""
+        return watch.share(computing=lab.device.type == "cpu")
+
     def named(self, lab: Lab) -> dict:
         """`needs`, and the form of the rows: what the measurement is named by."""
         return {"form": self.form, **self.needs(lab)}
@@ -220,11 +230,14 @@ class Request(ABC):
             if kept is None:
                 raise NotMeasured(f"not measured: {self.job}; measure it first: srlib measure, or make reproduce")
         if kept is None:
-            start = time.monotonic()
+            start, watch = time.monotonic(), quiet.Watch()
             with all_cores() if self.exclusive else contextlib.nullcontext():
                 rows, picture = self.take(lab)
                 origin = {"device": devices.device_name(lab.device)}
             origin |= {"seconds": round(time.monotonic() - start, 2), "versions": provenance.versions()}
+            if self.timed and (share := self.share(watch, rows, lab)) < quiet.ENOUGH:
+                origin[store.DISTURBED] = round(share, 2)
+                warnings.warn(f"{self.job}: {quiet.sentence(share)}", stacklevel=2)
             kept = store.write(self.kind, needs, self.about(), rows, origin=origin, picture=picture)
             lab.measured.append(kept.name)
         lab.used[kept.name] = kept
@@ -244,24 +257,33 @@ def all_cores() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Quality(Request):
-    """Scores of one model on one data set at one scale, a row an image (`evaluate.benchmark`). limit: only the first images."""
+    """Scores of one model on one data set at one scale, a row an image (`evaluate.benchmark`). limit: only the first images.
+    precision: of products (`util.precision`)."""
 
     model: str
     dataset: str
     protocol: str
     scale: float
     limit: int = 0
+    precision: str = "float32"
     kind = "quality"
 
     @property
     def job(self) -> str:
-        return f"{self.model} on {self.dataset}, {self.protocol}"
+        how = "" if self.precision == "float32" else f", {self.precision}"
+        return f"{self.model} on {self.dataset}, {self.protocol}{how}"
 
     def about(self) -> dict:
-        return {"model": self.model, "dataset": self.dataset, "protocol": self.protocol, "scale": f"x{self.scale:g}"}
+        how = {} if self.precision == "float32" else {"precision": self.precision}
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "protocol": self.protocol,
+            "scale": f"x{self.scale:g}",
+        } | how
 
     def needs(self, lab: Lab) -> dict:
-        model = lab.model(self.model)
+        model = lab.model(self.model).in_precision(self.precision)
         return {
             "protocol": self.protocol,
             "scale": float(self.scale),
@@ -273,7 +295,7 @@ class Quality(Request):
         }
 
     def take(self, lab: Lab) -> tuple[list[dict], None]:
-        model = lab.model(self.model)
+        model = lab.model(self.model).in_precision(self.precision)
         rows = evaluate.benchmark(model, [self.dataset], [self.scale], self.protocol, limit=self.limit or None)
         return rows.drop(columns=["model", "dataset", "scale", "protocol"]).to_dict("records"), None
 
@@ -317,7 +339,7 @@ class Time(Request):
     repeats: int
     paths: tuple[str, ...] = ("literal", "fast")
     kind = "time"
-    exclusive = True
+    exclusive = timed = True
 
     @property
     def job(self) -> str:
@@ -349,7 +371,7 @@ class MatrixRate(Request):
     """The machine's own rate of multiplying matrices, the yardstick for times (`cost.gemm_rate`)."""
 
     kind = "rate"
-    exclusive = True
+    exclusive = timed = True
     job = "matrix products"
 
     def about(self) -> dict:
@@ -360,6 +382,51 @@ class MatrixRate(Request):
 
     def take(self, lab: Lab) -> tuple[list[dict], None]:
         return [{"macs_per_second": cost.gemm_rate(device=lab.device)}], None
+
+
+@dataclass(frozen=True)
+class Decoding(Request):
+    """Seconds of decoding alone with one model, fresh weights: by number of threads, beside busy processes, by other ways, or
+    in turn with a commit of this repository (`speed.compare`), on the machine by itself."""
+
+    model: str
+    sides: tuple[int, ...]
+    scales: tuple[float, ...]
+    threads: tuple[int, ...]
+    beside: tuple[int, ...]
+    ways: tuple[str, ...]
+    against: str
+    repeats: int
+    kind = "decoding"
+    exclusive = timed = True
+
+    @property
+    def job(self) -> str:
+        return f"decoding of {self.model}"
+
+    def about(self) -> dict:
+        scales = ", ".join(f"x{scale:g}" for scale in self.scales)
+        words = {"threads": self.threads, "busy": self.beside, "ways": self.ways, "against": self.against}
+        said = {name: value if isinstance(value, str) else ", ".join(map(str, value)) for name, value in words.items()}
+        return {"model": self.model, "sides": ", ".join(map(str, self.sides)), "scales": scales, **said}
+
+    def needs(self, lab: Lab) -> dict:
+        model, said = unmade(self.model), dataclasses.asdict(self)
+        del said["model"]
+        return {
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in said.items()},
+            **of_architecture(model),
+            store.HARDWARE: devices.machine(lab.device),
+            **lab.depends_on([speed.compare, timed.prepare, timed.timed], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        said = dataclasses.asdict(self)
+        rows = speed.compare([said.pop("model")], device=lab.device, progress=False, **said)
+        return unnamed(rows.to_dict("records")), None
+
+    def share(self, watch: quiet.Watch, rows: list[dict], lab: Lab) -> float:
+        return min((row["share"] for row in rows if row["busy"] == 0), default=1.0)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ COSTS = ("counts", "times", "memory")  # but for the scales of costs beside scor
 
 # What a block of each kind may say. models: a list, or the name of one of the profile's groups; a notebook's own by default.
 BLOCKS = {
-    "scores": {"protocol", "datasets", "scales", "models", "limit"},
+    "scores": {"protocol", "datasets", "scales", "models", "limit", "precision"},
     "counts": {"lr", "scales", "models"},
     "times": {"lr", "scales", "sizes", "repeats", "models", "paths"},
+    "decoding": {"sides", "scales", "threads", "beside", "ways", "against", "repeats", "models"},
     "memory": {"lr", "scale", "models"},
     "pictures": {"protocol", "pictures", "scales", "models"},
     "drawings": {

@@ -26,6 +26,7 @@ CHUNK = "srlib"  # the PNG text chunk that holds the JSON
 SUFFIXES = (".json", ".png")
 ROWS = "SRLIB_ROWS"  # the environment variable that names a results folder whose rows are read in place of measurements
 ONLY_READ = "SRLIB_ONLY_READ"  # the environment variable that forbids measuring
+DISTURBED = "disturbed"  # the part of `origin` that says of times that the machine was busy: the share of CPU time had
 HARDWARE = "machine"  # the part of `needs` that says on what a time was measured
 
 
@@ -155,7 +156,7 @@ def sound(path: Path) -> Iterator[Kept]:
 
 def listing(is_current: Callable[[dict], bool]) -> pd.DataFrame:
     """Every measurement: name, what it is of, rows, date, commit, size, and its state: "current", "stale" (the code or a
-    library has changed since, so that no page can ask for it), or "damaged"."""
+    library has changed since, so that no page can ask for it), "disturbed" (current times of a busy machine), or "damaged"."""
     rows = []
     for path in files():
         row = {
@@ -168,7 +169,7 @@ def listing(is_current: Callable[[dict], bool]) -> pd.DataFrame:
         }
         try:
             kept = read(path)
-            state = "current" if is_current(kept.needs) else "stale"
+            state = "stale" if not is_current(kept.needs) else "disturbed" if DISTURBED in kept.origin else "current"
             row |= {"of": ", ".join(f"{v}" for v in kept.about.values()), "rows": len(kept.rows)}
             row |= {"date": kept.origin["date"], "commit": kept.origin["commit"]}
         except ValueError:
@@ -178,7 +179,8 @@ def listing(is_current: Callable[[dict], bool]) -> pd.DataFrame:
 
 
 def prune(is_current: Callable[[dict], bool], *, dry: bool = False) -> list[Path]:
-    """Remove stale and damaged measurements and half files that a killed process left; returns what was or would be removed."""
+    """Remove stale, disturbed and damaged measurements and half files that a killed process left; returns what was or would
+    be removed."""
     table = listing(is_current)
     gone = [folder() / name for name in table.loc[table["state"] != "current", "measurement"]]
     gone += sorted(p for p in folder().glob(".*-*") if p.is_file())

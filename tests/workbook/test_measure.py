@@ -10,9 +10,9 @@ from PIL import Image
 from srlib.models import Model
 from srlib.models.base import Decoder
 from srlib.models.encoders import EDSR
-from srlib.util import devices, paths
+from srlib.util import devices, paths, quiet
 from srlib.workbook import measure, store
-from srlib.workbook.measure import Count, Lab, MatrixRate, Memory, ProvidedLR, Quality, Time
+from srlib.workbook.measure import Count, Decoding, Lab, MatrixRate, Memory, ProvidedLR, Quality, Time
 
 
 @pytest.fixture
@@ -107,6 +107,42 @@ def test_times_are_measured_with_all_cores(lab, monkeypatch):
     MatrixRate().ask(lab)
     assert seen == [3]
     assert torch.get_num_threads() == before
+
+
+def test_times_of_a_busy_machine_are_marked(lab, monkeypatch):
+    monkeypatch.setattr(quiet.Watch, "share", lambda self, computing: 0.5)
+    with pytest.warns(
+        UserWarning, match=r"times of compact-liif, from 4×4: the machine was busy: only 50 % of the CPU"
+    ):
+        kept = Time("compact-liif", (4, 4), (8, 8), 1).ask(lab)
+    assert kept.origin[store.DISTURBED] == 0.5
+    count = Count("edsr-baseline-liif", (8, 8), 2.0).ask(lab)
+    assert store.DISTURBED not in count.origin
+    assert sorted(store.listing(measure.is_current)["state"]) == ["current", "disturbed"]
+    assert [path.stem for path in store.prune(measure.is_current)] == [kept.name]
+
+
+def test_times_of_a_quiet_machine_are_not_marked(lab, monkeypatch):
+    monkeypatch.setattr(quiet.Watch, "share", lambda self, computing: 0.95)
+    assert store.DISTURBED not in Time("compact-liif", (4, 4), (8, 8), 1).ask(lab).origin
+
+
+def test_of_decoding_only_what_ran_alone_has_to_be_quiet(lab, monkeypatch):
+    table = pd.DataFrame({"model": "compact-liif", "busy": [0, 2], "share": [0.9, 0.3], "seconds": 1.0})
+    monkeypatch.setattr(measure.speed, "compare", lambda models, device, progress, **said: table)
+    monkeypatch.setattr(Decoding, "needs", lambda self, lab: {store.HARDWARE: "x"})
+    kept = Decoding("compact-liif", (8,), (2.0,), (1,), (0, 2), ("fast",), "", 1).ask(lab)
+    assert store.DISTURBED not in kept.origin
+    assert "model" not in kept.rows[0]
+
+
+def test_the_precision_is_part_of_the_name(lab, set5, monkeypatch):
+    monkeypatch.setattr("srlib.util.precision.native_bf16", lambda device: True)
+    exact, rough = quality(), quality(precision="bf16")
+    needs = [request.named(lab) for request in (exact, rough)]
+    assert [one["arithmetic"] for one in needs] == ["float32", "float32, products in bf16"]
+    assert needs[0] | {"arithmetic": ""} == needs[1] | {"arithmetic": ""}
+    assert exact.ask(lab).rows[0]["psnr"] != rough.ask(lab).rows[0]["psnr"]
 
 
 def test_lr_files_are_compared(lab, set5):
