@@ -111,9 +111,7 @@ def test_times_are_measured_with_all_cores(lab, monkeypatch):
 
 def test_times_of_a_busy_machine_are_marked(lab, monkeypatch):
     monkeypatch.setattr(quiet.Watch, "share", lambda self, computing: 0.5)
-    with pytest.warns(
-        UserWarning, match=r"times of compact-liif, from 4×4: the machine was busy: only 50 % of the CPU"
-    ):
+    with pytest.warns(UserWarning, match=r"times of compact-liif: the machine was busy: only 50 % of the CPU"):
         kept = Time("compact-liif", (4, 4), (8, 8), 1).ask(lab)
     assert kept.origin[store.DISTURBED] == 0.5
     count = Count("edsr-baseline-liif", (8, 8), 2.0).ask(lab)
