@@ -9,9 +9,11 @@ a linear layer of the code gives, at the place x in the cell, which spans [-1/2,
     rgb       = Phi(x_q - v, 1 / s^2) + nearest(LR),    [v, p] = W z + b           hypernetwork                    (b)
 
 Air: z is the encoder's code, 32 components. Plus: z goes through 16 ConvNeXt blocks first; 512 components.
-The released code adds the mean of the images once more, which its weights then take away again; nothing is added here. It also
-trains with a total-variation loss on the field at time 0, which is not part of the recipes here. Where the two axes have
-different scales, 1/s^2 is one over their product.
+    loss      = |rgb - HR| + 1e-4 |d Phi(x, 0) / dx|,    means over pixels, channels and both axes                    (c)
+
+The second term holds what (a) damps at the scales of the training, and what larger ones would show. The released code adds the
+mean of the images once more, which its weights then take away again; nothing is added here. Where the two axes have different
+scales, 1/s^2 is one over their product.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from srlib.models.base import Decoder, Rows
 from srlib.models.geometry import Grid, group_starts, nearest_code, relative
 from srlib.models.layers import STRIP, gather, product
 from srlib.util.threads import side_by_side
+
+
+TOTAL_VARIATION = 1e-4  # its weight in the loss, as released; images are in units of half their range, x in cells
 
 
 class Block(nn.Module):
@@ -115,6 +120,17 @@ class Thera(Decoder):
             place = relative(torch.arange(out), out, code, n) / 2
             result.append((code[part], place[part].float()))
         return tuple(result)
+
+    def penalty(self, features: Tensor, grid: Grid, k: Tensor) -> Tensor:
+        """The total variation of (c), of a quarter of the batch: its codes are made for it once more."""
+        some = features[: -(-len(features) // 4)]
+        (rows, y), (columns, x) = self.axes(grid)
+        here, columns = (t.to(features.device) for t in (rows[k] - grid.top, columns - grid.left))
+        made = self.field(gather(self.refine(some[:, :-3]).permute(0, 2, 3, 1), here, columns))
+        v, p = made.split([3 * self.width, self.width], dim=-1)
+        place = torch.stack(torch.meshgrid(y[k], x, indexing="ij"), dim=-1).to(self.components)
+        wave = torch.cos(place @ self.components + p)[..., None, :] * self.components  # d sin / dx, (B, R, W, 2, components)
+        return TOTAL_VARIATION * (wave.to(v.dtype) @ v.unflatten(-1, (self.width, 3))).float().abs().mean()
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""

@@ -26,6 +26,7 @@ from srlib.training.batches import Images
 from srlib.training.checkpoint import Progress, read_state, start_from, write_state
 from srlib.training.settings import Settings, search_said
 from srlib.util import devices, paths, provenance
+from srlib.util.precision import native_bf16
 from srlib.util.threads import all_memory_kept
 
 LOGGED = ("step", "loss", "lr", "seconds")  # beside what the validation says
@@ -183,9 +184,7 @@ def arithmetic(settings: Settings, device: torch.device) -> str:
     """ "bf16" (autocast) if asked for, or if "auto" and the device multiplies bf16 natively; else "float32"."""
     if settings.precision != "auto":
         return settings.precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "float32"
+    return "bf16" if native_bf16(device) else "float32"
 
 
 def autocast(settings: Settings, device: torch.device) -> contextlib.AbstractContextManager:
