@@ -133,7 +133,8 @@ def compare(
     """
     pair, needs = [better, worse], needs or {}
     of = statistics.difference(rows, better, worse, quantity)
-    paper = paper if set(rows["dataset"]) <= set(data.DATASETS) else ""  # an own folder's mean judges no paper
+    if not set(rows["dataset"]) <= set(data.DATASETS):  # an own folder's mean judges no paper
+        paper, said = "", said | {"place": "", "quote": "", "printed": None}
     words = f"{claim}: " if claim else ""
     words += f"{better} less {worse}" + (f", {quantity}" if quantity != "psnr" else "")
     words += f", mean over {cells(of.cells)}" if of.cells else ""
@@ -199,7 +200,7 @@ def stated(book: Book, rows: pd.DataFrame, paper: str, table: int) -> list[dict]
                     kind=said.kind, margin=said.margin, paper=paper.upper(), limit=book.limit, needs=book.needs,
                     place=said.place, quote=said.quote, printed=mean(alike if len(alike) else theirs),
                     incomparable=said.incomparable,
-                    note="; ".join(filter(None, [said.remark, against(theirs, said.kind)])),
+                    note="; ".join(filter(None, [said.remark, against(theirs, said.kind)])) if len(own) else "",
                 )
             )  # fmt: skip
     return lines

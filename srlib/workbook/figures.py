@@ -280,7 +280,8 @@ def psnr_by_scale(gains: pd.DataFrame) -> Figure:
             axis.fill_between(some["scale"], some["low"], some["high"], color=colour(model), alpha=0.08, linewidth=0)
         axis.axhline(0, color=BICUBIC.colour, label="Bicubic")
         scale_axis(axis, sorted(rows["scale"].unique()))
-        axis.set_title(f"{name} ({int(rows['images'].max())} images)")
+        count = int(rows["images"].max())
+        axis.set_title(f"{name} ({count} image{'s' if count > 1 else ''})")
     low, high = min(0.0, gains["value"].min()), gains["value"].max()
     axes.flat[0].set_ylim(
         low - 0.1 * (high - low), high + 0.2 * (high - low)
