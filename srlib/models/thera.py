@@ -30,7 +30,6 @@ from srlib.models.geometry import Grid, group_starts, nearest_code, relative
 from srlib.models.layers import STRIP, gather, product
 from srlib.util.threads import side_by_side
 
-
 TOTAL_VARIATION = 1e-4  # its weight in the loss, as released; images are in units of half their range, x in cells
 
 
@@ -129,7 +128,9 @@ class Thera(Decoder):
         made = self.field(gather(self.refine(some[:, :-3]).permute(0, 2, 3, 1), here, columns))
         v, p = made.split([3 * self.width, self.width], dim=-1)
         place = torch.stack(torch.meshgrid(y[k], x, indexing="ij"), dim=-1).to(self.components)
-        wave = torch.cos(place @ self.components + p)[..., None, :] * self.components  # d sin / dx, (B, R, W, 2, components)
+        wave = (
+            torch.cos(place @ self.components + p)[..., None, :] * self.components
+        )  # d sin / dx, (B, R, W, 2, components)
         return TOTAL_VARIATION * (wave.to(v.dtype) @ v.unflatten(-1, (self.width, 3))).float().abs().mean()
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:

@@ -89,7 +89,9 @@ def test_images_that_disagree_leave_it_open():
 
 def test_an_own_folders_mean_judges_no_paper():
     some = rows({"compact-diif": 31.0, "compact-liif": 30.0}, sets=("my/photographs",))
-    line = claims.compare(some, "compact-diif", "compact-liif", paper="DIIF", place="Table 2", quote="wins", printed=0.1)
+    line = claims.compare(
+        some, "compact-diif", "compact-liif", paper="DIIF", place="Table 2", quote="wins", printed=0.1
+    )
     assert line["verdict"] == "confirmed"
     assert line["paper"] == line["place"] == line["quote"] == line["published"] == ""
     known = rows({"compact-diif": 31.0, "compact-liif": 30.0}, sets=("B100",))
