@@ -302,3 +302,34 @@ def test_srno_in_training_integrates_over_the_pixels_that_are_decoded():
 def test_srno_wants_whole_heads():
     with pytest.raises(ValueError, match="multiple of 16, got 40"):
         srlib.models.srno.SRNO(8, 40)
+
+
+def test_thera_learns_with_its_fields_total_variation():
+    """Against differences of the field at time 0, of the first quarter of the batch, in cells."""
+    model = tiny("thera-air").double()
+    decoder, grid, k = model.decoder, Grid(LR, (15, 17)), torch.tensor([0, 4, 9])
+    images = torch.rand(5, 3, *LR, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    features = model.encode(images)
+    (rows, y), (columns, x) = decoder.axes(grid)
+    v, p = decoder.field(features[:2, :-3].permute(0, 2, 3, 1)).split([3 * decoder.width, decoder.width], dim=-1)
+    total, step = [], 1e-5
+
+    def field(row, column, place):
+        waves = torch.sin(place.double() @ decoder.components + p[:, row, column])
+        return (v[:, row, column].unflatten(-1, (-1, 3)) * waves[..., None]).sum(dim=1)
+
+    for i, j in itertools.product(k.tolist(), range(17)):
+        for axis in torch.eye(2, dtype=torch.float64):
+            sides = [field(rows[i], columns[j], torch.stack([y[i], x[j]]) + sign * step * axis) for sign in (1, -1)]
+            total.append((sides[0] - sides[1]).abs() / (2 * step))
+    assert torch.allclose(decoder.penalty(features, grid, k).double(), 1e-4 * torch.stack(total).mean(), rtol=1e-5)
+
+
+@torch.no_grad()
+def test_only_thera_adds_to_the_loss():
+    grid, batch = Grid(LR, (12, 14)), torch.rand(2, 3, *LR)
+    added = {
+        name: float(torch.as_tensor(tiny(name).decoder.penalty(tiny(name).encode(batch), grid, torch.arange(3))))
+        for name in DECODERS
+    }
+    assert {name for name, value in added.items() if value} == {"thera-air", "thera-plus"}
