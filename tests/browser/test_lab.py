@@ -30,7 +30,8 @@ def whole_lab(tmp_path_factory):
 def test_a_notebook_runs_without_an_error(whole_lab, page, notebook):
     run_all(page, whole_lab, notebook)
     page.get_by_text("measured, interval, verdict").last.scroll_into_view_if_needed()
-    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    told = page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts()
+    assert [text for text in told if "the machine was busy" not in text] == []  # times say so where they are disturbed
     screenshot(page, f"lab_{notebook.replace('/', '_')}")
 
 
