@@ -2,6 +2,7 @@
 
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
+  made.setAttribute("data-lm-suppress-shortcuts", "true"); // or JupyterLab takes the arrow keys for its own
   for (const [name, value] of Object.entries(properties)) {
     if (name === "class") made.className = value;
     else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);

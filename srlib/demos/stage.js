@@ -131,6 +131,7 @@ function render({ model, el }) {
     canvas.addEventListener("pointerdown", at);
     canvas.addEventListener("pointermove", (event) => { if (event.buttons) at(event); });
     canvas.tabIndex = 0;
+    canvas.setAttribute("data-lm-suppress-shortcuts", "true");
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", "point at a pixel; arrow keys move the point");
     canvas.addEventListener("keydown", (event) => {

@@ -215,7 +215,7 @@ def chosen(model: str) -> dict[str, object]:
     if not (path := searched(model)).is_file():
         return {}
     table = pd.read_csv(path)
-    if len(table) < int(table["of"].iloc[0]):  # interrupted
+    if len(table) < int(table["of"].iloc[0]) or not table["chosen"].any():  # interrupted, or about to choose
         return {}
     best = table[table["chosen"]].iloc[0]
     return {name: type(DEFAULTS[name])(best[name]) for name in SEARCHED}
