@@ -4,7 +4,6 @@
 #   on several GPUs              --cores all --resources gpu=4        one device a job
 #   on a Slurm cluster           --executor slurm --jobs 20 --default-resources slurm_account=... runtime=120 mem_mb=16000
 # Names of files and of code are digests, so nothing here looks at the times of files.
-import re
 import sys
 
 if "jobs" not in config:
@@ -13,8 +12,6 @@ if "jobs" not in config:
 RESULTS = f"results/{config['profile']}"
 JOBS = config["jobs"]  # what is missing
 NOTEBOOKS = config["notebooks"]
-# begun first, so that no core waits for one of them at the end
-LONGEST = sorted((key for key in JOBS if not JOBS[key]["alone"]), key=lambda key: -JOBS[key]["seconds"])[: len(JOBS) // 8]
 ALONE = workflow.resource_settings.cores or 1  # a cluster gives a node of its own instead
 
 DRY = {"--dry-run", "--dryrun", "-n"}  # Snakemake says itself what it would run
@@ -52,15 +49,6 @@ rule measure:
         slurm_extra=lambda wildcards: "--exclusive" if JOBS[wildcards.key]["alone"] else "",
     shell:
         "{config[command]} measure {wildcards.key:q} --plan {params.plan:q} > {log:q} 2>&1"
-
-
-use rule measure as measure_first with:
-    wildcard_constraints:
-        key="|".join(map(re.escape, LONGEST)) or "none",
-    priority: 1
-
-
-ruleorder: measure_first > measure
 
 
 rule notebook:

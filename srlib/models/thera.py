@@ -7,13 +7,12 @@ a linear layer of the code gives, at the place x in the cell, which spans [-1/2,
 
     Phi(x, t) = sum_n v_n exp(-|w_n|^2 kappa t) sin(<w_n, x> + p_n)                thermal activation              (a)
     rgb       = Phi(x_q - v, 1 / s^2) + nearest(LR),    [v, p] = W z + b           hypernetwork                    (b)
+    loss      = |rgb - HR| + 1e-4 |d Phi(x, 0) / dx|,    means over pixels, channels, axes                        (c)
 
-Air: z is the encoder's code, 32 components. Plus: z goes through 16 ConvNeXt blocks first; 512 components.
-    loss      = |rgb - HR| + 1e-4 |d Phi(x, 0) / dx|,    means over pixels, channels and both axes                    (c)
-
-The second term holds what (a) damps at the scales of the training, and what larger ones would show. The released code adds the
-mean of the images once more, which its weights then take away again; nothing is added here. Where the two axes have different
-scales, 1/s^2 is one over their product.
+Air: z is the encoder's code, 32 components. Plus: z goes through 16 ConvNeXt blocks first; 512 components. The
+second term of (c) holds what (a) damps at the scales of the training, and what larger ones would show. The released code adds
+the mean of the images once more, which its weights then take away again; nothing is added here. Where the two axes have
+different scales, 1/s^2 is one over their product.
 """
 
 from __future__ import annotations
@@ -128,10 +127,9 @@ class Thera(Decoder):
         made = self.field(gather(self.refine(some[:, :-3]).permute(0, 2, 3, 1), here, columns))
         v, p = made.split([3 * self.width, self.width], dim=-1)
         place = torch.stack(torch.meshgrid(y[k], x, indexing="ij"), dim=-1).to(self.components)
-        wave = (
-            torch.cos(place @ self.components + p)[..., None, :] * self.components
-        )  # d sin / dx, (B, R, W, 2, components)
-        return TOTAL_VARIATION * (wave.to(v.dtype) @ v.unflatten(-1, (self.width, 3))).float().abs().mean()
+        slopes = torch.cos(place @ self.components + p)[..., None, :] * self.components  # (B, R, W, 2, components)
+        gradient = slopes.to(v.dtype) @ v.unflatten(-1, (self.width, 3))  # d Phi(x, 0) / dx, (B, R, W, 2, 3)
+        return TOTAL_VARIATION * gradient.float().abs().mean()
 
     def reference(self, features: Tensor, grid: Grid) -> Rows:
         """The equations one by one. features (B, C + 3, h, w) -> a function of output rows k (R,) -> RGB (B, R, W, 3)."""

@@ -47,8 +47,17 @@ def command(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT
     where = [] if {"--executor", "--cores", "-c", "--jobs", "-j"} & set(options) else ["--cores", "all"]
     if "--executor" not in options and "--resources" not in options:
         where += ["--resources", f"gpu={torch.cuda.device_count()}"]
+    content = execute.read(plan_file)
+    if first := longest(content["jobs"]):
+        where += ["--prioritize", *(f"results/{content['profile']}/.jobs/{key}.done" for key in first)]
     files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory), "--configfile", str(plan_file)]
     return [sys.executable, "-m", "snakemake", *files, *FLAGS, *where, *options]
+
+
+def longest(jobs: dict[str, dict]) -> list[str]:
+    """The eighth of all jobs that takes longest beside others. Begun first, or a core waits for one of them at the end."""
+    side_by_side = sorted((key for key in jobs if not jobs[key]["alone"]), key=lambda key: -jobs[key]["seconds"])
+    return side_by_side[: len(jobs) // 8]
 
 
 def prepare(profile: str | Path, device: str = "auto") -> Path:

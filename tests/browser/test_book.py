@@ -233,6 +233,23 @@ def test_no_page_is_wider_than_the_window(opened, book, viewport):
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["1280", "390"])
+def test_an_equations_number_covers_none_of_it(opened, book, viewport):
+    page, seen = opened("index", viewport=viewport), 0
+    for name in ("thera", "lmf", "diif"):
+        page.goto(f"{book.as_uri()}/methods/{name}.html")
+        covered = page.locator(".eqno").evaluate_all("""numbers => numbers.map(number => {
+            const a = number.getBoundingClientRect();
+            return [...number.closest("div.math").querySelectorAll("math *")].some(part => {
+                const b = part.getBoundingClientRect();
+                return b.width && b.right > a.left && b.left < a.right && b.bottom > a.top + 1 && b.top < a.bottom - 1;
+            });
+        })""")
+        assert not any(covered), (name, covered)
+        seen += len(covered)
+    assert seen > 10
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["1280", "390"])
 def test_every_claims_interval_is_seen_on_the_front_page(opened, viewport):
     page = opened("index", viewport=viewport)
     boxes = page.locator("ul.forest .bar").evaluate_all(
