@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.benchmark import Measurement, Timer
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
@@ -26,6 +25,9 @@ from srlib.models.base import SRModel
 from srlib.models.catalogue import build
 from srlib.models.geometry import Grid
 from srlib.util.sizes import Size, check_size, scaled_size
+
+if TYPE_CHECKING:
+    from torch.utils.benchmark import Measurement
 
 
 def count_parameters(model: SRModel, part: str = "all") -> int:
@@ -97,6 +99,8 @@ class Timing(NamedTuple):
 
 def stopwatch(call: Callable[[], object], repeats: int) -> Measurement:
     """Seconds of about `repeats` calls after a warm-up, device-synchronised, with as many threads as torch uses."""
+    from torch.utils.benchmark import Measurement, Timer  # here, as it loads setuptools, and a batch is many processes
+
     timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
     first = timer.blocked_autorange(min_run_time=1e-9)  # one call to warm up, one that counts
     if repeats == 1:
