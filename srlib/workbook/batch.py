@@ -48,16 +48,18 @@ def command(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT
     if "--executor" not in options and "--resources" not in options:
         where += ["--resources", f"gpu={torch.cuda.device_count()}"]
     content = execute.read(plan_file)
-    if first := longest(content["jobs"]):
+    if first := begun_first(content["jobs"]):
         where += ["--prioritize", *(f"results/{content['profile']}/.jobs/{key}.done" for key in first)]
     files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory), "--configfile", str(plan_file)]
     return [sys.executable, "-m", "snakemake", *files, *FLAGS, *where, *options]
 
 
-def longest(jobs: dict[str, dict]) -> list[str]:
-    """The eighth of all jobs that takes longest beside others. Begun first, or a core waits for one of them at the end."""
+def begun_first(jobs: dict[str, dict]) -> list[str]:
+    """What has the machine to itself, and the eighth of all jobs that takes longest beside others: later, a core would wait for
+    the end of what runs beside, or for the end of the longest."""
+    alone = [key for key in jobs if jobs[key]["alone"]]
     side_by_side = sorted((key for key in jobs if not jobs[key]["alone"]), key=lambda key: -jobs[key]["seconds"])
-    return side_by_side[: len(jobs) // 8]
+    return alone + side_by_side[: len(jobs) // 8]
 
 
 def prepare(profile: str | Path, device: str = "auto") -> Path:

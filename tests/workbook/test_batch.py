@@ -220,11 +220,11 @@ def test_on_a_slurm_cluster(slurm):
     assert slurm.ran()[-1] == "table2"
 
 
-def test_the_longest_jobs_that_run_side_by_side_begin_first(tmp_path):
+def test_what_runs_alone_and_the_longest_of_what_runs_side_by_side_begin_first(tmp_path):
     jobs = {f"j{i}": {"alone": i == 15, "seconds": float(i)} for i in range(16)}
-    assert batch.longest(jobs) == ["j14", "j13"]
+    assert batch.begun_first(jobs) == ["j15", "j14", "j13"]
     path = tmp_path / "plan.json"
     path.write_text(json.dumps({"profile": "tiny", "jobs": jobs}))
     said = batch.command(path)
     first = said.index("--prioritize")
-    assert said[first + 1 : first + 3] == ["results/tiny/.jobs/j14.done", "results/tiny/.jobs/j13.done"]
+    assert said[first + 1 : first + 4] == [f"results/tiny/.jobs/{key}.done" for key in ("j15", "j14", "j13")]
