@@ -20,6 +20,8 @@ PAPERS = {
     "DIINN": "diinn",
     "IDM": "idm",
     "LMF": "later",
+    "SRNO": "later",
+    "THERA": "later",
 }  # as checks.csv has them -> folder of the notebooks
 PRINTED = re.compile(r"\(paper[^)]*?: ([+−-]?[\d.]+)\)")  # the paper's number inside a claim
 NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")

@@ -115,7 +115,12 @@ def who(paper: str, number: int, method: str, scale: float) -> tuple[str, str]:
 
 
 def cells(paper: str, number: int) -> pd.DataFrame:
-    """A published table, tidy: method, encoder, decoder, dataset, scale, quantity, published. Empty cells are left out."""
+    """A published table, tidy: method, encoder, decoder, dataset, scale, quantity, published. Empty cells are left out.
+
+    number: 0 stands for the text of a paper none of whose tables is here; it has no cells.
+    """
+    if not number:
+        return pd.DataFrame(columns=["method", "dataset", "scale", "quantity", "published", "encoder", "decoder"])
     frame = table(paper, number).rename(columns={"variant": "method"})
     frame = frame.drop(columns=["modulation_inputs", "positional_init"], errors="ignore")
     if "output_size" in frame:  # DIINN Table 4: from 48 x 48
