@@ -95,6 +95,7 @@ def test_minutes_are_those_of_measurements_and_pages(tmp_path, monkeypatch):
     from srlib.workbook import store
 
     kept = store.write("quality", {"a": 1}, {}, [], origin={"seconds": 120.0})
+    timed = store.write("time", {"a": 1}, {}, [], origin={"seconds": 0.0, "device": "a CPU, all cores"})
     for name in ("one", "diif/two"):
         folder = tmp_path / "results" / name
         folder.mkdir(parents=True)
@@ -103,11 +104,11 @@ def test_minutes_are_those_of_measurements_and_pages(tmp_path, monkeypatch):
             "date": "2026-01-01T10:05Z",
             "seconds": 30.0,
             "device": "a CPU",
-            "measurements": [kept.name],
+            "measurements": [kept.name, timed.name],
         }
         (folder / "run.json").write_text(pd.Series(said).to_json())
     rows = execute.minutes(tmp_path / "results").to_dict("list")
-    assert rows == {"notebook": ["diif/two", "one", "all"], "minutes": [2.5, 2.5, 7.0], "device": ["a CPU"] * 3}
+    assert rows == {"notebook": ["diif/two", "one", "all"], "minutes": [2.5, 2.5, 7.0], "device": ["a CPU", "a CPU", "a CPU, all cores"]}
 
 
 if __name__ == "__main__":

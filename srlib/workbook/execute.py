@@ -194,9 +194,10 @@ def minutes(folder: str | Path) -> pd.DataFrame:
     """How long each finished notebook of a results folder took: notebook, minutes, device.
 
     The minutes of its measurements, whichever notebook asked for them first, and of its page. The last row, "all", is from the
-    start of the first measurement to the end of the last page: what the run took, if the store was empty before.
+    start of the first measurement to the end of the last page: what the run took, if the store was empty before; its device is
+    that of times, which have all cores, where any were taken.
     """
-    rows, starts, ends = [], [], []
+    rows, starts, ends, whole = [], [], [], ""
     for origin in sorted(Path(folder).rglob("run.json")):
         told = json.loads(origin.read_text())
         kept = [
@@ -209,7 +210,8 @@ def minutes(folder: str | Path) -> pd.DataFrame:
         for date, seconds in spans:
             ends.append(datetime.datetime.fromisoformat(date))
             starts.append(ends[-1] - datetime.timedelta(seconds=seconds))
+        whole = next((one.origin["device"] for one in kept if one.kind == "time"), whole)
         rows.append((told["notebook"], sum(seconds for _, seconds in spans) / 60, told["device"]))
     if rows:
-        rows.append(("all", (max(ends) - min(starts)).total_seconds() / 60, rows[0][2]))
+        rows.append(("all", (max(ends) - min(starts)).total_seconds() / 60, whole or rows[0][2]))
     return pd.DataFrame(rows, columns=["notebook", "minutes", "device"]).round(1)
