@@ -108,7 +108,11 @@ def test_minutes_are_those_of_measurements_and_pages(tmp_path, monkeypatch):
         }
         (folder / "run.json").write_text(pd.Series(said).to_json())
     rows = execute.minutes(tmp_path / "results").to_dict("list")
-    assert rows == {"notebook": ["diif/two", "one", "all"], "minutes": [2.5, 2.5, 7.0], "device": ["a CPU", "a CPU", "a CPU, all cores"]}
+    assert rows == {
+        "notebook": ["diif/two", "one", "all"],
+        "minutes": [2.5, 2.5, 7.0],
+        "device": ["a CPU", "a CPU", "a CPU, all cores"],
+    }
 
 
 if __name__ == "__main__":

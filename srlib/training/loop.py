@@ -27,7 +27,7 @@ from srlib.training.checkpoint import Progress, read_state, start_from, write_st
 from srlib.training.settings import Settings, search_said
 from srlib.util import devices, paths, provenance
 from srlib.util.precision import native_bf16
-from srlib.util.threads import all_memory_kept
+from srlib.util.threads import all_memory_kept, give_back_idle
 
 LOGGED = ("step", "loss", "lr", "seconds")  # beside what the validation says
 
@@ -115,6 +115,7 @@ def fit(
                 done.losses = []
             if time.monotonic() - saved > save_every:
                 save()
+                give_back_idle()
                 saved = time.monotonic()
         save()
         if done.step == settings.end:

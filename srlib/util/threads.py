@@ -125,14 +125,19 @@ def keep_freed_memory() -> None:
 @contextlib.contextmanager
 def all_memory_kept() -> Iterator[None]:
     """`keep_freed_memory` for blocks of any size, as the steps of a training free and fetch them; afterwards what is idle goes
-    back to the system."""
+    back to the system. Gaps between blocks of many sizes add up: whoever stays long calls `give_back_idle` now and then."""
     set_malloc(NO_MMAP, NO_TRIM)
     try:
         yield
     finally:
         set_malloc(MMAP, MMAP_THRESHOLD, TRIM_THRESHOLD)
-        with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back_idle()
+
+
+def give_back_idle() -> None:
+    """What is freed and not in use goes back to the system."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def set_malloc(*settings: tuple[int, int]) -> None:
