@@ -68,7 +68,8 @@ def test_what_lmf_saves():
 
 def book(*models, needs=None):
     """What a conclusion asks of a book."""
-    return SimpleNamespace(plan=SimpleNamespace(models=models), absent=needs or {}, needs=needs or {}, limit=0)
+    plan, needs = SimpleNamespace(models=models), needs or {}
+    return SimpleNamespace(plan=plan, absent=needs, needs=needs, limit=0, encoders=["compact"])
 
 
 COUNTS = pd.DataFrame(
@@ -79,7 +80,7 @@ SAVINGS = pd.DataFrame({"MACs": [99.4, 90.0], "decoder parameters": [70.0, 60.0]
 
 def concluded(gain):
     images = scores({"compact-liif": {"bicubic": 1.0, "noise": 0.0}, "compact-lmf": {"bicubic": gain, "noise": 0.0}})
-    shown = images[images["degradation"] == "bicubic"]
+    shown = images[images["degradation"] == "bicubic"].assign(protocol="benchmark-y")
     needs = {"compact-srno": "no weights for compact-srno"}
     lines = later.conclusion(book("compact-lmf", "compact-srno", needs=needs), COUNTS, SAVINGS, shown)
     return {line["claim"].partition(":")[0]: line for line in lines}
@@ -87,15 +88,16 @@ def concluded(gain):
 
 @pytest.mark.parametrize("gain, verdict", [(1.5, "confirmed"), (0.5, "contradicted")])
 def test_a_later_method_is_judged_by_its_interval(gain, verdict):
-    line = concluded(gain)["LM-LIIF not below LIIF"]
+    line = concluded(gain)["LM-LIIF not inferior to LIIF at its lower cost, in scale"]
+    assert (line["paper"], line["place"]) == ("LMF", "Abstract")
     assert (line["verdict"], line["cause"]) == (verdict, "not known" if verdict == "contradicted" else "")
     assert float(line["low"]) < gain - 1.0 < float(line["high"])
 
 
 def test_what_cannot_be_judged_says_why():
     lines = concluded(1.5)
-    assert lines["SRNO not below LIIF"]["verdict"] == "not measured"
-    assert lines["SRNO not below LIIF"]["note"] == "no weights for compact-srno"
+    assert lines["SRNO above LIIF, in scale"]["verdict"] == "not measured"
+    assert lines["SRNO above LIIF, in scale"]["note"] == "no weights for compact-srno"
     saved = next(line for words, line in lines.items() if words.startswith("LMF saves up to 99.9 %"))
     assert (saved["verdict"], saved["published"], saved["measured"]) == ("not comparable", "99.9", "99.4")
 
