@@ -168,6 +168,17 @@ def idm() -> dict[str, list[float]]:
     }  # fmt: skip
 
 
+def later() -> dict[str, list[float]]:
+    of = "later/methods"
+    air = [ends(of, f"Thera Air above LIIF, {where} scale") for where in ("in", "out of")]
+    below = [-number for measured, low, high, _ in air for number in (measured, high, low)]
+    return {
+        "LM-LIIF keeps LIIF's quality": in_and_out(of, "LM-LIIF not inferior to LIIF at its lower cost"),
+        "SRNO is above LIIF": in_and_out(of, "SRNO above LIIF") + in_and_out(of, "SRNO above LTE"),
+        "Thera Air is below LIIF": [*below, air[0][3], air[1][3]],
+    }
+
+
 def verdicts() -> dict[str, list[float]]:
     ratio = "DIIF more than 10 times as fast as LIIF from ×12 on, both {}"
     layers = read("train/health.csv").set_index("model")["layers"]
@@ -181,7 +192,7 @@ def verdicts() -> dict[str, list[float]]:
     }  # fmt: skip
 
 
-FINDINGS = quality() | ablations() | costs() | speed() | pictures() | beyond_bicubic() | idm() | verdicts()
+FINDINGS = quality() | ablations() | costs() | speed() | pictures() | beyond_bicubic() | idm() | later() | verdicts()
 
 
 def opening(paragraph: str) -> str:
