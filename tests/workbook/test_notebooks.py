@@ -106,7 +106,7 @@ def test_every_results_table_has_the_schema(project):
 
 def test_claims_gathers_the_other_notebooks(project):
     claims = pd.read_csv(project.results / "claims" / "claims.csv")
-    assert set(claims["paper"]) == {"DIIF", "DIINN", "IDM", "LMF"}
+    assert set(claims["paper"]) == {"DIIF", "DIINN", "IDM", "LMF", "SRNO", "THERA"}
     assert {"diif/table1", "diif/table3", "diinn/tables", "diinn/table5"} <= set(claims["notebook"])
 
 
