@@ -265,6 +265,7 @@ def test_every_claims_interval_is_seen_on_the_front_page(opened, viewport):
 def test_three_clicks_to_whether_diif_is_faster_by_how_much_and_how_that_was_measured(opened):
     page = opened("index")
     page.get_by_role("link", name="Is DIIF really faster than LIIF, and by how much?").click()  # 1
+    page.wait_for_load_state()
     assert page.url.endswith("papers/diif.html#diif-table3")
     section = page.locator("section#diif-table3")
     assert section.get_by_text("Is DIIF really faster than LIIF? Yes.").is_visible()
@@ -278,6 +279,7 @@ def test_three_clicks_to_whether_diif_is_faster_by_how_much_and_how_that_was_mea
     for said in ("srlib run diif/table3", "Commit", "Device", "Seconds", "times.csv"):
         assert said in how.inner_text()
     section.get_by_role("link", name="The whole notebook").click()  # 3
+    page.wait_for_load_state()
     assert page.locator("h1").inner_text().startswith("DIIF, Table 3")
 
 
