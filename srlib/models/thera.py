@@ -119,12 +119,15 @@ class Thera(Decoder):
             result.append((code[part], place[part].float()))
         return tuple(result)
 
-    def penalty(self, features: Tensor, grid: Grid, k: Tensor) -> Tensor:
-        """The total variation of (c), of a quarter of the batch: its codes are made for it once more."""
-        some = features[: -(-len(features) // 4)]
+    def learn(self, features: Tensor, grid: Grid, k: Tensor) -> tuple[Tensor, Tensor]:
+        codes = self.refine(features[:, :-3])
+        return self.fast_from(codes, features, grid)(k), self.variation(codes[: -(-len(codes) // 4)], grid, k)
+
+    def variation(self, codes: Tensor, grid: Grid, k: Tensor) -> Tensor:
+        """The second term of (c), of refined codes (B, C, h, w) at the output rows k (R,); a quarter of the batch is enough."""
         (rows, y), (columns, x) = self.axes(grid)
-        here, columns = (t.to(features.device) for t in (rows[k] - grid.top, columns - grid.left))
-        made = self.field(gather(self.refine(some[:, :-3]).permute(0, 2, 3, 1), here, columns))
+        here, columns = (t.to(codes.device) for t in (rows[k] - grid.top, columns - grid.left))
+        made = self.field(gather(codes.permute(0, 2, 3, 1), here, columns))
         v, p = made.split([3 * self.width, self.width], dim=-1)
         place = torch.stack(torch.meshgrid(y[k], x, indexing="ij"), dim=-1).to(self.components)
         slopes = torch.cos(place @ self.components + p)[..., None, :] * self.components  # (B, R, W, 2, components)
@@ -158,7 +161,11 @@ class Thera(Decoder):
 
         With a graph there are few rows, seldom two of one row of codes: (a) as it stands, cell by cell.
         """
-        codes = self.refine(features[:, :-3]).permute(0, 2, 3, 1)
+        return self.fast_from(self.refine(features[:, :-3]), features, grid)
+
+    def fast_from(self, codes: Tensor, features: Tensor, grid: Grid) -> Rows:
+        """`fast`, from the refined codes (B, C, h, w)."""
+        codes = codes.permute(0, 2, 3, 1)
         image = features[:, -3:].permute(0, 2, 3, 1)
         (rows, y), (columns, x) = self.axes(grid)
         n, device = self.width, features.device

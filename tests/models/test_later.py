@@ -322,14 +322,22 @@ def test_thera_learns_with_its_fields_total_variation():
         for axis in torch.eye(2, dtype=torch.float64):
             sides = [field(rows[i], columns[j], torch.stack([y[i], x[j]]) + sign * step * axis) for sign in (1, -1)]
             total.append((sides[0] - sides[1]).abs() / (2 * step))
-    assert torch.allclose(decoder.penalty(features, grid, k).double(), 1e-4 * torch.stack(total).mean(), rtol=1e-5)
+    assert torch.allclose(decoder.learn(features, grid, k)[1].double(), 1e-4 * torch.stack(total).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["thera-air", "thera-plus"])
+def test_thera_learns_what_it_decodes(name):
+    model, rows = tiny(name).double(), torch.tensor([0, 4, 9])
+    features = model.encode(torch.rand(5, 3, *LR, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
+    learned = model.decoder.learn(features, Grid(LR, (15, 17)), rows)[0]
+    assert torch.allclose(learned, model.decoder.reference(features, Grid(LR, (15, 17)))(rows), atol=1e-9)
 
 
 @torch.no_grad()
 def test_only_thera_adds_to_the_loss():
     grid, batch = Grid(LR, (12, 14)), torch.rand(2, 3, *LR)
     added = {
-        name: float(torch.as_tensor(tiny(name).decoder.penalty(tiny(name).encode(batch), grid, torch.arange(3))))
+        name: float(torch.as_tensor(tiny(name).decoder.learn(tiny(name).encode(batch), grid, torch.arange(3))[1]))
         for name in DECODERS
     }
     assert {name for name, value in added.items() if value} == {"thera-air", "thera-plus"}
