@@ -5,9 +5,18 @@ import torch
 
 from srlib.models import catalogue
 from srlib.models.encoders import EDSR
-from srlib.training import Settings, validation
+from srlib.training import Settings, runs, settings, suite, units, validation
+from srlib.util import paths
 
 SMALL = {"data": "embedded", "exclude": (), "batch": 2, "patch": 12, "pixels": 200, "precision": "float32"}
+AS_WRITTEN = SMALL | {"exclude": [], "steps": 4}  # in a recipe
+SUITES = {
+    "tiny-start": {"models": ["compact-x16"], "settings": AS_WRITTEN | {"scales": [16.0, 16.0]}},
+    "tiny-rest": {
+        "models": ["compact-liif", "compact-metasr"],
+        "settings": AS_WRITTEN | {"init": "compact-x16", "frozen": 2},
+    },
+}
 
 
 @pytest.fixture
@@ -33,3 +42,14 @@ def tiny_encoder(monkeypatch):
 def one_photograph(monkeypatch):
     """Validation in a quarter of the time."""
     monkeypatch.setattr(validation, "PHOTOGRAPHS", ("astronaut",))
+
+
+@pytest.fixture
+def tiny_suites(tmp_path, monkeypatch, tiny_encoder, one_photograph):
+    """Recipes of a few steps; runs, weights and data in a folder of the test's own."""
+    monkeypatch.setattr(units, "SIDE", 12)
+    for place in (settings, suite, runs):
+        monkeypatch.setattr(place, "suites", lambda: SUITES)
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path))

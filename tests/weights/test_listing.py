@@ -1,0 +1,119 @@
+"""What a file of weights is: known, renamed, changed, truncated, of something else; and the list of what is published."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+import torch
+from publisher import publish
+
+import srlib
+from srlib.models.encoders import EDSR
+from srlib.models.liif import LIIF
+from srlib.weights import listing, registry
+from srlib.weights.registry import Released
+
+
+@pytest.fixture
+def released(one, monkeypatch):
+    """A released LIIF on disk under its name, and what is known of it."""
+    path = one.place
+    path.parent.mkdir()
+    torch.manual_seed(0)
+    body, decoder = EDSR(8, 2), LIIF(8, 16)
+    tensors = {f"encoder.{key}": tensor for key, tensor in body.state_dict().items()}
+    tensors |= {key.replace("mlp", "imnet.layers"): tensor for key, tensor in decoder.state_dict().items()}
+    args = {"encoder_spec": {"name": "edsr-baseline", "args": {"no_upsampling": True}}}
+    torch.save({"model": {"name": "liif", "args": args, "sd": tensors}}, path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    entry = replace(one, size=len(content), sha256=hashlib.sha256(content).hexdigest(), papers=("diif",))
+    publish(monkeypatch, entry)
+    return path
+
+
+def test_a_published_file_is_known_by_its_hash(released):
+    facts = listing.describe(released)
+    assert facts["model"] == "edsr-baseline-liif"
+    assert facts["published"] == "as theirs by its authors, https://example.org/page"
+    assert facts["fills"].startswith("DIIF Table 1: EDSR-baseline-LIIF; DIIF Table 3: ")
+    assert "but" not in facts
+
+
+def test_it_is_found_by_its_published_name(released):
+    model = srlib.load("theirs")
+    assert model.name == "theirs"
+    assert model.origin["known"] == "theirs, by its authors"
+
+
+def test_a_published_file_that_is_not_at_hand_says_who_has_it(one):
+    with pytest.raises(
+        FileNotFoundError, match="theirs is not at hand; srlib weights theirs fetches it from its authors"
+    ):
+        srlib.load("theirs")
+
+
+def test_a_renamed_file_is_known(released, monkeypatch):
+    other = replace(registry.released()["theirs"], name="others", sha256="0" * 64, size=7)
+    monkeypatch.setattr(registry, "released", lambda: {"others": other, "theirs": entry})
+    entry = Released(**{**vars(other), "name": "theirs", "sha256": hashlib.sha256(released.read_bytes()).hexdigest()})
+    renamed = released.rename(released.with_name("others.pth"))
+    assert listing.describe(renamed)["but"] == "this is theirs, published by its authors, under another name"
+    with pytest.warns(UserWarning, match="this is theirs, published by its authors, under another name"):
+        srlib.load(renamed)
+
+
+def test_a_flipped_byte_without_checksums_is_told(released):
+    """In a file from before torch 1.6 only its SHA-256 shows it."""
+    content = bytearray(released.read_bytes())
+    content[-50] ^= 1
+    released.write_bytes(content)
+    words = "it has the size of the published theirs, but not the SHA-256: a changed byte, or another training"
+    assert listing.describe(released)["but"] == words
+    assert listing.describe(released)["published"] == "not a file that is known here"
+    with pytest.warns(UserWarning, match=words):
+        srlib.load(released)
+
+
+def test_a_truncated_file_says_how_much_is_missing(released):
+    content = released.read_bytes()
+    released.write_bytes(content[:-100])
+    words = f"truncated: .*; it has {len(content) - 100:,} of the {len(content):,} bytes of the published theirs"
+    with pytest.raises(ValueError, match=words):
+        listing.describe(released)
+
+
+def test_a_saved_page_is_told(tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(ValueError, match="a.pth: a web page that was saved in place of the file that it stands for"):
+        srlib.load(tmp_path / "a.pth")
+
+
+def test_what_is_published_but_not_read_says_what_it_is(one, monkeypatch):
+    one.place.parent.mkdir()
+    torch.save({"model": {"name": "lmciaosr", "args": {}, "sd": {}}}, one.place)
+    digest = hashlib.sha256(one.place.read_bytes()).hexdigest()
+    publish(monkeypatch, replace(one, model="none here", sha256=digest))
+    with pytest.raises(ValueError, match="holds LMF's 'lmciaosr'.*it is the file that its authors published as theirs"):
+        listing.describe(one.place)
+
+
+def test_a_file_without_a_known_hash_must_hold_what_was_published(one, server, monkeypatch, released):
+    server.content = released.read_bytes()
+    released.unlink()
+    entry = publish(monkeypatch, replace(registry.released()["theirs"], sha256="", model="rdn-liif"))
+    with (
+        pytest.warns(UserWarning),
+        pytest.raises(ValueError, match="holds edsr-baseline-liif, where its authors published"),
+    ):
+        listing.fetch("theirs", progress=False)
+    entry.place.unlink()
+    publish(monkeypatch, replace(entry, model="edsr-baseline-liif"))
+    with pytest.warns(UserWarning):
+        assert listing.fetch("theirs", progress=False)
+    assert not listing.fetch("theirs")
+
+
+def test_the_list_says_what_is_at_hand(released):
+    table = listing.published().set_index("name")
+    assert table.loc["theirs", "state"] == "at hand"
+    assert table.loc["theirs", "tables"] == "DIIF 1, 3, 4"
