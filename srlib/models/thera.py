@@ -10,9 +10,9 @@ a linear layer of the code gives, at the place x in the cell, which spans [-1/2,
     loss      = |rgb - HR| + 1e-4 |d Phi(x, 0) / dx|,    means over pixels, channels, axes                        (c)
 
 Air: z is the encoder's code, 32 components. Plus: z goes through 16 ConvNeXt blocks first; 512 components (the compact one: 5
-and 128). The second term of (c) holds what (a) damps at the scales of the training, and what larger ones would show. The released
-code adds the mean of the images once more, which its weights then take away again; nothing is added here. Where the two axes have
-different scales, 1/s^2 is one over their product.
+and 128). The second term of (c) holds what (a) damps at the scales of the training, and what larger ones would show. The
+released code adds the mean of the images once more, which its weights then take away again; nothing is added here. Where the
+two axes have different scales, 1/s^2 is one over their product.
 """
 
 from __future__ import annotations
