@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 
-from srlib.models.catalogue import ModelName, labels
-from srlib.workbook import claims, published
+from srlib.models.catalogue import DECODERS, ModelName, labels
+from srlib.workbook import claims, claims_costs, published
 from srlib.workbook.beyond_bicubic import interval
 from srlib.workbook.book import Book
 
 METHODS = ("lmf", "lmf-lte", "srno", "thera-air", "thera-plus")
 INSTEAD = {"lmf": "liif", "lmf-lte": "lte"}  # what LMF's authors converted
+ACCURATE = "SRNO outperforms existing continuous SR methods in terms of both accuracy and running time"
+EFFICIENT = "substantially outperforms existing approaches, while being more parameter-efficient"
 NO_PRINTED = "the cost columns of LMF's paper were not at hand"
 
 
@@ -59,8 +63,61 @@ def against(images: pd.DataFrame, base: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "dataset", "scale", "images", "difference", "low", "high"])
 
 
-def conclusion(book: Book, counts: pd.DataFrame, savings: pd.DataFrame, images: pd.DataFrame) -> list[dict]:
-    """Fewer MACs than DIIF; the savings that LMF's abstract names; what the abstracts say of PSNR, in scale and out of it.
+def quickened(times: pd.DataFrame, new: str, old: str, path: str) -> dict[float, tuple[float, float, float]]:
+    """How many times as long a decoder `old` takes as a decoder `new` along a path, and its ends, by scale; whole models."""
+    some = times[times["path"] == path]
+    by = some.assign(decoder=some["model"].map(lambda name: ModelName.of(name).decoder)).groupby(["decoder", "scale"])
+    both = [scale for name, scale in by.groups if name == new and (old, scale) in by.groups]
+    return {scale: claims_costs.ratio_of_times(*(by.get_group((name, scale)) for name in (old, new))) for scale in both}
+
+
+def of_time(times: pd.DataFrame) -> list[dict]:
+    """What the abstracts say of running time: how many times as fast LMF is, on its authors' GPU; that SRNO is faster than LIIF
+    and LTE, here, along both paths at the largest scale that is timed."""
+    device = times["device"].iloc[0] if len(times) else ""
+    ratios = [r for new, old in INSTEAD.items() for r in quickened(times, new, old, "literal").values()]
+    most = max(ratios, default=None)
+    lines = [
+        claims.check(
+            "LMF is up to 57 times as fast as LIIF, LTE and CiaoSR; here as LIIF and LTE, literal path", 57.0,
+            most[0] if most else None, 0.5, unit="times", paper="LMF", place="Abstract", printed=57.0,
+            interval=most[1:] if most else None, quote="accelerate inference by up to 57 times",
+            incomparable=f"the paper's is of a GPU at its own sizes, this one of {device}" if most else "",
+            note="" if most else "needs LMF and what it converts among the timed ones",
+        )
+    ]  # fmt: skip
+    for old in ("liif", "lte"):
+        for path in ("literal", "fast"):
+            found = quickened(times, "srno", old, path)
+            value, *ends = found[max(found)] if found else (None,)
+            at = f" at ×{max(found):g}" if found else ""
+            lines.append(
+                claims.check(
+                    f"SRNO faster than {old.upper()}{at}, {path} path", 1.0, value, unit="times", at_least=True,
+                    strictly=True, paper="SRNO", place="Abstract", interval=tuple(ends) if found else None, quote=ACCURATE,
+                    note=f"times of {device}" if found else "needs both among the timed ones",
+                )
+            )  # fmt: skip
+    return lines
+
+
+def of_parameters(counts: pd.DataFrame) -> list[dict]:
+    """That Thera's decoders have fewer parameters than LIIF's and LTE's, at the papers' size."""
+    own = counts.groupby(counts["model"].map(lambda name: ModelName.of(name).decoder))["decoder_parameters"].first()
+    lines = []
+    for new, old in itertools.product(("thera-air", "thera-plus"), ("liif", "lte")):
+        if {new, old} <= set(own.index):
+            words = f"{DECODERS[new].label} has fewer parameters than {DECODERS[old].label}: decoder alone"
+            said = {"unit": "parameters", "paper": "THERA", "place": "Abstract", "quote": EFFICIENT}
+            lines.append(claims.check(words, own[old], own[new], at_most=True, strictly=True, **said))
+    return lines
+
+
+def conclusion(
+    book: Book, counts: pd.DataFrame, savings: pd.DataFrame, times: pd.DataFrame, images: pd.DataFrame
+) -> list[dict]:
+    """Fewer MACs than DIIF; the savings that LMF's abstract names; what the abstracts say of running time, of parameters and
+    of PSNR, in scale and out of it.
 
     images: a row a model, image, scale and protocol. Thera's claims are judged beside its Table 1, on DIV2K where it is at
     hand; of LMF and SRNO no table is here, so theirs are judged on luma PSNR of the benchmark sets."""
@@ -77,6 +134,7 @@ def conclusion(book: Book, counts: pd.DataFrame, savings: pd.DataFrame, images: 
                 printed=printed, incomparable="CiaoSR, of which the largest saving may be, has no decoder here",
             )
         )  # fmt: skip
+    lines += of_time(times) + of_parameters(counts)
     luma = images[images["protocol"] == "benchmark-y"]
     for paper, table, some in (("lmf", 0, luma), ("srno", 0, luma), ("thera", 1, images)):
         lines += claims.stated(book, some, paper, table)

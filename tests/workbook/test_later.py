@@ -28,7 +28,22 @@ def test_what_lmf_saves():
 
 
 COUNTS = pd.DataFrame(
-    [("edsr-baseline-diif", 2.0, 100), ("edsr-baseline-lmf", 2.0, 10)], columns=["model", "scale", "macs"]
+    [
+        ("edsr-baseline-diif", 2.0, 100, 7),
+        ("edsr-baseline-lmf", 2.0, 10, 7),
+        ("edsr-baseline-liif", 2.0, 90, 70),
+        ("edsr-baseline-thera-air", 2.0, 20, 6),
+    ],
+    columns=["model", "scale", "macs", "decoder_parameters"],
+)
+TIMES = pd.DataFrame(
+    [
+        (f"edsr-baseline-{decoder}", scale, path, seconds * scale, 0.01, "a processor")
+        for decoder, seconds in {"liif": 1.0, "lmf": 0.25, "srno": 1.5}.items()
+        for scale in (2.0, 4.0)
+        for path in ("literal", "fast")
+    ],
+    columns=["model", "scale", "path", "seconds", "spread", "device"],
 )
 SAVINGS = pd.DataFrame({"MACs": [99.4, 90.0], "decoder parameters": [70.0, 60.0]})
 
@@ -37,7 +52,7 @@ def concluded(gain):
     images = scores({"compact-liif": {"bicubic": 1.0, "noise": 0.0}, "compact-lmf": {"bicubic": gain, "noise": 0.0}})
     shown = images[images["degradation"] == "bicubic"].assign(protocol="benchmark-y")
     needs = {"compact-srno": "no weights for compact-srno"}
-    lines = later.conclusion(book("compact-lmf", "compact-srno", needs=needs), COUNTS, SAVINGS, shown)
+    lines = later.conclusion(book("compact-lmf", "compact-srno", needs=needs), COUNTS, SAVINGS, TIMES, shown)
     return {line["claim"].partition(":")[0]: line for line in lines}
 
 
@@ -55,3 +70,15 @@ def test_what_cannot_be_judged_says_why():
     assert lines["SRNO above LIIF, in scale"]["note"] == "no weights for compact-srno"
     saved = next(line for words, line in lines.items() if words.startswith("LMF saves up to 99.9 %"))
     assert (saved["verdict"], saved["published"], saved["measured"]) == ("not comparable", "99.9", "99.4")
+
+
+def test_what_is_said_of_time_and_parameters_is_judged():
+    lines = concluded(1.5)
+    faster = next(line for words, line in lines.items() if words.startswith("LMF is up to 57 times"))
+    assert (faster["verdict"], faster["measured"], faster["published"]) == ("not comparable", "4", "57")
+    slower = lines["SRNO faster than LIIF at ×4, fast path"]
+    assert (slower["verdict"], slower["cause"], slower["note"]) == ("contradicted", "not known", "times of a processor")
+    assert float(slower["low"]) < 2 / 3 < float(slower["high"])
+    assert lines["SRNO faster than LTE, fast path"]["verdict"] == "not measured"
+    fewer = lines["Thera Air has fewer parameters than LIIF"]
+    assert (fewer["verdict"], fewer["measured"], fewer["most"]) == ("confirmed", "6", "70")
