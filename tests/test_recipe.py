@@ -15,6 +15,7 @@ from conftest import tiny
 from srlib import cli, workbook
 from srlib.evaluate import mean_scores
 from srlib.models import DECODERS, build
+from srlib.models.base import Decoder
 from srlib.models.catalogue import DecoderRecord
 from srlib.util import paths
 
@@ -92,12 +93,14 @@ def nearest(request, tmp_path, monkeypatch):
     del sys.modules["nearest"]
 
 
-@pytest.mark.parametrize("option", ["scales", "needs_image", "reach", "width"])
-def test_the_recipe_names_the_common_options(option):
-    from srlib.models.base import Decoder
-
-    assert option in Decoder.__annotations__
+@pytest.mark.parametrize("option", Decoder.__annotations__)
+def test_the_recipe_names_every_option(option):
     assert re.search(rf"^    {option} = .*  # ", EXAMPLE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("method", [name for name in vars(Decoder) if not name.startswith("_")])
+def test_the_recipe_names_every_method(method):
+    assert method in Decoder.__annotations__ or re.search(rf"(also:|;|def) {method}\b", EXAMPLE)
 
 
 @pytest.mark.parametrize("lr, size", [((7, 9), (16, 25)), ((5, 6), (5, 6)), ((9, 7), (4, 20)), ((3, 2), (90, 60))])
