@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from srlib.models.base import Model, SRModel
+from srlib.models.base import SRModel
 from srlib.models.catalogue import ModelName
 
 HERE = Path(__file__).parent
@@ -28,7 +28,7 @@ def check_decoders(models: Sequence[SRModel]) -> None:
     if not models:
         raise ValueError("there is no model to show; name some whose weights are at hand")
     for model in models:
-        if not isinstance(model, Model) or model.scales is not None:
+        if model.draws or model.scales is not None:
             raise ValueError(
                 f"{model.name} does not make any scale; the demo takes models that do, such as compact-diif"
             )

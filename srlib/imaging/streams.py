@@ -389,7 +389,7 @@ def enlarge(path: Path, target: Path, model: Model, size: Size, *, progress: boo
     output row. Interrupted, the same call goes on where it was; another picture, size or model starts anew. ValueError for
     a diffusion model, which sees the whole image at once, and where another process writes the same.
     """
-    if not isinstance(model, Model):
+    if model.draws:
         raise ValueError(
             f"{model.name} sees the whole image at once and cannot write {target} piece by piece; take another model"
         )

@@ -16,7 +16,7 @@ from srlib import weights
 from srlib.imaging import files, streams
 from srlib.imaging.kinds import Opened, fill_hidden, open_any, open_file
 from srlib.imaging.saving import PYRAMID, TAGGED, check_fits, file_type, save
-from srlib.models.base import TILE, Model, SRModel
+from srlib.models.base import TILE, SRModel
 from srlib.models.catalogue import build
 from srlib.util.sizes import Size, check_size, scaled_size
 from srlib.util.threads import using
@@ -195,7 +195,7 @@ def fitting(source: Path, target: Path, size: Size) -> Opened:
 def streamed(target: Path, size: Size, model: SRModel) -> bool:
     """Whether the result is written piece by piece."""
     kind = file_type(target)
-    large = kind is TAGGED and 3 * size[0] * size[1] > streams.LARGE and isinstance(model, Model)
+    large = kind is TAGGED and 3 * size[0] * size[1] > streams.LARGE and not model.draws
     return kind is PYRAMID or large
 
 

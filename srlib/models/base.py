@@ -113,9 +113,8 @@ class SRModel(nn.Module):
         super().__init__()
         self.name = self.architecture = name
         self.origin: dict[str, str] = {}
-        self.register_buffer(
-            "place", torch.zeros(0), persistent=False
-        )  # so that models without weights have a device too
+        # so that models without weights have a device too
+        self.register_buffer("place", torch.zeros(0), persistent=False)
 
     @property
     def device(self) -> torch.device:

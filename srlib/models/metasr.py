@@ -103,9 +103,8 @@ class MetaSR(Decoder):
                 weights = weights.unflatten(-1, (n, 3)).transpose(-1, -2).reshape(3 * phases, n)
                 colours = unfolded_linear(features, weights, weights.new_zeros(3 * phases), 3)
             colours = colours.unflatten(-1, (len(rows.offsets), -1)).transpose(2, 3).contiguous()
-            colours = (
-                colours.flatten(1, 2).unflatten(-1, (-1, 3)).flatten(2, 3)
-            )  # (B, h * row phases, w * column phases, 3)
+            # (B, h * row phases, w * column phases, 3)
+            colours = colours.flatten(1, 2).unflatten(-1, (-1, 3)).flatten(2, 3)
             row, column = (len(a.offsets) * a.code + a.phase for a in (rows, columns))
             pixels = Pixels(column)
             return lambda k: pixels(colours, row[k])

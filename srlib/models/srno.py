@@ -211,9 +211,8 @@ class SRNO(Decoder):
         w_row, w_column = weight[:, 0:8:2], weight[:, 1:8:2]  # of the four corners
         rows, columns = (torch.stack([pair[i].relative for pair in around.values()], dim=1) for i in (0, 1))
         cell = torch.tensor(grid.cell, dtype=weight.dtype, device=weight.device)
-        at_row = (rows.to(weight) @ w_row.T + (self.lift.bias + weight[:, -2:] @ cell).to(codes.dtype))[
-            :, None
-        ]  # (H, 1, hidden)
+        at_row = rows.to(weight) @ w_row.T + (self.lift.bias + weight[:, -2:] @ cell).to(codes.dtype)
+        at_row = at_row[:, None]  # (H, 1, hidden)
         at_column = columns.to(weight) @ w_column.T  # (W, hidden)
 
         def lifted(k: Tensor) -> Tensor:

@@ -201,9 +201,8 @@ class Thera(Decoder):
                 a = (y[some.to(device), None].to(self.components) * self.components[0] + p[:, :, None])[..., None, :]
                 left = torch.cat([v * torch.sin(a), v * torch.cos(a)], dim=-1).flatten(2, 3)  # (B, codes, 3 rows, 2n)
                 made = left @ across.to(left.dtype)
-                made = (
-                    made.unflatten(2, (count, 3)).permute(0, 2, 1, 4, 3).flatten(2, 3)
-                )  # (B, rows, codes * pixels, 3)
+                # (B, rows, codes * pixels, 3)
+                made = made.unflatten(2, (count, 3)).permute(0, 2, 1, 4, 3).flatten(2, 3)
                 parts.append(made.index_select(2, flat))
             return torch.cat(parts, dim=1) + gather(image, here.to(device), columns)
 

@@ -26,9 +26,8 @@ def option(field: dataclasses.Field) -> object:
 
 
 FIELDS = [field for field in dataclasses.fields(Settings) if field.name != "model"]
-Given = TypedDict(
-    "Given", {field.name: option(field) for field in FIELDS}, total=False
-)  # those that were given, no others
+# those that were given, no others
+Given = TypedDict("Given", {field.name: option(field) for field in FIELDS}, total=False)
 
 
 def train(

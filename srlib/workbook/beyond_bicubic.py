@@ -150,9 +150,8 @@ def conclusion(book: Book, table: pd.DataFrame) -> list[dict]:
             f"best {names[best['model']]}, {best['gain']:+.2f} dB"
         )
         clean = table[(table["scale"] == scale) & (table["degradation"] == BASE) & table["model"].isin(known["model"])]
-        degraded = how != BASE and len(
-            known
-        )  # the same images were measured with and without it: that is an experiment
+        # the same images were measured with and without it: that is an experiment
+        degraded = how != BASE and len(known)
         before = f"the degradation: without it {int((clean['low'] > 0).sum())} are above" if degraded else ""
         note = f"an interval needs {FEWEST} images" if not len(known) else f"not {', '.join(below)}" if below else ""
         lines.append(claims.check(claim, len(known), above, unit="methods", cause=before, note=note))

@@ -283,9 +283,8 @@ def psnr_by_scale(gains: pd.DataFrame) -> Figure:
         count = int(rows["images"].max())
         axis.set_title(f"{name} ({count} image{'s' if count > 1 else ''})")
     low, high = min(0.0, gains["value"].min()), gains["value"].max()
-    axes.flat[0].set_ylim(
-        low - 0.1 * (high - low), high + 0.2 * (high - low)
-    )  # of the means: bands of few images are wider
+    # of the means: bands of few images are wider
+    axes.flat[0].set_ylim(low - 0.1 * (high - low), high + 0.2 * (high - low))
     for axis in axes.flat[len(sets) :]:
         axis.set_axis_off()
     for left in axes[:, 0]:

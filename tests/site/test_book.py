@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from srlib.site import build, results
+from srlib.util import paths
 from srlib.workbook import plan
 
 
