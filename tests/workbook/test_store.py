@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -110,6 +111,22 @@ def test_two_processes_at_once_leave_a_whole_file(folder):
         process.join()
     assert [path.suffix for path in folder.iterdir()] == [".json"]
     assert store.find("quality", NEEDS).rows[0]["psnr"] in (1.0, 2.0)
+
+
+def test_a_killed_process_leaves_no_half_measurement(folder):
+    """Killed at some moment of its writing, whichever that is; what it left aside is no measurement, and pruned."""
+    folder.mkdir()
+    context = multiprocessing.get_context("fork")
+    for number in range(5):
+        process = context.Process(target=write_often, args=(folder, number))
+        process.start()
+        time.sleep(0.01 * number)
+        process.kill()
+        process.join()
+        for path in folder.glob("quality-*"):
+            assert len(store.read(path).rows) == 200
+    store.prune(lambda needs: True)
+    assert [path for path in folder.iterdir() if path.suffix != ".json"] == []
 
 
 def test_times_of_another_machine_are_found_by_all_else():
