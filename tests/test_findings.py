@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from prose import REFERENCE, claim, numbers, of_claim, paragraphs, printed, psnr, read
 
+from srlib import cost
+from srlib.models import build
 from srlib.util import paths
 from srlib.workbook import published
 
@@ -168,6 +170,10 @@ def idm() -> dict[str, list[float]]:
     }  # fmt: skip
 
 
+def encoder_macs(model: str) -> int:
+    return cost.count_macs(build(model), (48, 48), (96, 96), part="encoder")
+
+
 def later() -> dict[str, list[float]]:
     of = "later/methods"
     air = [ends(of, f"Thera Air above LIIF, {where} scale") for where in ("in", "out of")]
@@ -176,6 +182,7 @@ def later() -> dict[str, list[float]]:
         "LM-LIIF keeps LIIF's quality": in_and_out(of, "LM-LIIF not inferior to LIIF at its lower cost"),
         "SRNO is above LIIF": in_and_out(of, "SRNO above LIIF") + in_and_out(of, "SRNO above LTE"),
         "Thera Air is below LIIF": [*below, air[0][3], air[1][3]],
+        "SwinIR has no small weights": [48, 48, encoder_macs("swinir-liif") / encoder_macs("compact-liif"), 32],
     }
 
 
