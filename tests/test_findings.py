@@ -182,7 +182,7 @@ def later() -> dict[str, list[float]]:
         "LM-LIIF keeps LIIF's quality": in_and_out(of, "LM-LIIF not inferior to LIIF at its lower cost"),
         "SRNO is above LIIF": in_and_out(of, "SRNO above LIIF") + in_and_out(of, "SRNO above LTE"),
         "Thera Air is below LIIF": [*below, air[0][3], air[1][3]],
-        "SwinIR has no small weights": [48, 48, encoder_macs("swinir-liif") / encoder_macs("compact-liif"), 32],
+        "SwinIR has no small weights": [encoder_macs("swinir-liif") / encoder_macs("compact-liif"), 32],
     }
 
 
