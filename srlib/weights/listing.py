@@ -98,7 +98,7 @@ def describe(path: str | Path) -> dict[str, object]:
         try:
             model = load(path)
         except ValueError as error:
-            said = registry.remark(path, digest, broken=True)
+            said = registry.remark(path, digest)
             said = said or (f"it is the file that {one.by} published as {one.name}" if one else "")
             raise ValueError(f"{error}{said and '; '}{said}") from error
     facts: dict[str, object] = {"model": model.architecture, "parameters": sum(p.numel() for p in model.parameters())}
@@ -108,7 +108,7 @@ def describe(path: str | Path) -> dict[str, object]:
         facts |= {"fills": "; ".join(one.rows()) or "no row of the papers' tables here"}
     elif path.suffix != ".safetensors":
         facts["published"] = "not a file that is known here"
-    if remark := registry.remark(path, digest):
+    if remark := registry.remark(path, digest, holds=model.architecture):
         facts["but"] = remark
     if path.suffix == ".safetensors":
         entries = header(path)

@@ -48,7 +48,11 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
                 raise ValueError(f"{path} holds weights of {model.architecture}, not of {wanted}")
             model.name = wanted
         elif wanted in registry.released():
+            if not names_one_model(registry.released()[wanted].model, model):
+                raise ValueError(f"{path} holds weights of {model.architecture}, not of {wanted}")
             model.name = wanted
+        if remark := registry.remark(path, model.origin["sha256"], holds=model.architecture):
+            warnings.warn(f"{path}: {remark}", stacklevel=2)
     if own in names() and not names_one_model(own, model):
         raise ValueError(f"{name_or_file}: {own} is another model than {model.architecture}, which the file holds")
     model.name = own or model.name
@@ -170,8 +174,6 @@ def read(path: Path) -> SRModel:
     else:
         raise ValueError(f"{path}: neither a safetensors file nor a torch checkpoint, or truncated")
     digest = sha256(path)
-    if remark := registry.remark(path, digest):
-        warnings.warn(f"{path}: {remark}", stacklevel=2)
     one = registry.known(digest)
     model.origin |= {"file": path.name, "sha256": digest} | ({"known": f"{one.name}, by {one.by}"} if one else {})
     return model

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlparse
 
-from srlib.models.catalogue import names
+from srlib.models.catalogue import ModelName, names, without_seed
 from srlib.util import atomic, paths
 from srlib.util.errors import unknown
 
@@ -98,19 +98,43 @@ def known(digest: str) -> Released | None:
     return next((one for one in released().values() if one.is_it(digest)), None)
 
 
-def remark(path: Path, digest: str, *, broken: bool = False) -> str:
-    """What a file's size, name and SHA-256 say of it beside what is in it: "" or a sentence. broken: it could not be read."""
-    size, one = path.stat().st_size, known(digest)
+def called(path: Path) -> Released | None:
+    """The published file that a file is called as: by the name here, or by the published name where only one has it. Ours, which
+    may bear a model's name, are none."""
+    if path.suffix == ".safetensors":
+        return None
+    theirs = [one for one in released().values() if one.file == path.name]
+    return released().get(path.stem) or (theirs[0] if len(theirs) == 1 else None)
+
+
+def meant(path: Path) -> str:
+    """The model that a file's name means: that of the published file called so, else a model's own name; "" for free names."""
+    one, plain = called(path), without_seed(path.stem)[0]
+    return one.model if one else plain if plain in names() else ""
+
+
+def remark(path: Path, digest: str, *, holds: str = "") -> str:
+    """What a file's size, name and SHA-256 say of it beside what is in it: "" or a sentence. holds: the model that was read from
+    it; "" if it could not be read."""
+    size, one, named = path.stat().st_size, known(digest), called(path)
+    if one is not None and named not in (None, one):
+        return f"this is {one.name}, published by {one.by}, under another name"
+    if holds and meant(path) not in ("", holds, *ModelName.of(holds).aliases):
+        return f"it is called {path.stem} but holds {holds}"
     if one is not None:
-        called = path.stem if path.stem in released() else ""
-        return f"this is {one.name}, published by {one.by}, under another name" if called not in ("", one.name) else ""
-    named = released().get(path.stem)
+        return ""
     whole = [one for one in released().values() if len(one.sha256) == 64]
     if alike := [one for one in whole if one.size == size]:
-        names = " or ".join(one.name for one in alike)
-        return f"it has the size of the published {names}, but not the SHA-256: a changed byte, or another training"
-    if broken and named in whole and size < named.size:
-        return f"it has {size:,} of the {named.size:,} bytes of the published {named.name}"
+        alike = " or ".join(one.name for one in alike)
+        return f"it has the size of the published {alike}, but not the SHA-256: a changed byte, or another training"
+    if not holds:
+        short = named is not None and size < named.size
+        return f"it has {size:,} of the {named.size:,} bytes of the published {named.name}" if short else ""
+    if named is not None and named.sha256:
+        return (
+            f"it is called as the {named.name} that {named.by} published, but has not its SHA-256 (begins "
+            f"{named.sha256[:8]}): changed, or another training"
+        )
     return ""
 
 

@@ -1,6 +1,8 @@
 """What a file of weights is: known, renamed, changed, truncated, of something else; and the list of what is published."""
 
 import hashlib
+import shutil
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -8,8 +10,10 @@ import torch
 from publisher import publish
 
 import srlib
+from srlib import weights
 from srlib.models.encoders import EDSR
 from srlib.models.liif import LIIF
+from srlib.util import paths
 from srlib.weights import listing, registry
 from srlib.weights.registry import Released
 
@@ -72,6 +76,59 @@ def test_a_flipped_byte_without_checksums_is_told(released):
     assert listing.describe(released)["published"] == "not a file that is known here"
     with pytest.warns(UserWarning, match=words):
         srlib.load(released)
+
+
+@pytest.mark.parametrize("name", ["theirs.pth", "file.pth"])
+@pytest.mark.parametrize("digits", [8, 64])
+def test_a_file_called_as_a_published_one_must_have_its_hash(released, monkeypatch, name, digits):
+    """By its name here or by its published one, also where only the first digits are known, and no size."""
+    entry = registry.released()["theirs"]
+    publish(monkeypatch, replace(entry, size=0, sha256=entry.sha256[:digits]))
+    path = released.rename(released.with_name(name))
+    assert "but" not in listing.describe(path)
+    content = bytearray(path.read_bytes())
+    content[-50] ^= 1
+    path.write_bytes(content)
+    words = (
+        f"it is called as the theirs that its authors published, but has not its SHA-256 (begins {entry.sha256[:8]})"
+    )
+    assert listing.describe(path)["but"] == f"{words}: changed, or another training"
+    with pytest.warns(UserWarning, match="has not its SHA-256 .*: changed, or another training"):
+        srlib.load(path)
+
+
+@pytest.mark.parametrize("name", ["rdn-lte", "rdn-lte-seed2"])
+def test_a_name_that_means_another_model_is_told(released, name):
+    path = released.rename(released.with_name(f"{name}.pth"))
+    words = f"it is called {name} but holds edsr-baseline-liif"
+    assert listing.describe(path)["but"] == words
+    with pytest.warns(UserWarning, match=words):
+        srlib.load(path)
+
+
+def test_a_published_name_that_means_another_model_is_told(released, monkeypatch):
+    publish(monkeypatch, replace(registry.released()["theirs"], model="rdn-lte", sha256="", size=0))
+    assert listing.describe(released)["but"] == "it is called theirs but holds edsr-baseline-liif"
+    with pytest.raises(ValueError, match="theirs.pth holds weights of edsr-baseline-liif, not of theirs"):
+        srlib.load("theirs")
+
+
+@pytest.mark.parametrize("name, words", [
+    ("compact-diif", "it is called compact-diif but holds compact-liif"), ("compact-liif-seed1", ""), ("long", ""),
+])  # fmt: skip
+def test_ours_may_have_free_names_but_not_those_of_other_models(tmp_path, name, words):
+    path = tmp_path / f"{name}.safetensors"
+    shutil.copy(paths.WEIGHTS / "compact-liif.safetensors", path)
+    assert listing.describe(path).get("but", "") == words
+    with warnings.catch_warnings(record=True) as told:
+        srlib.load(path)
+    assert [str(one.message) for one in told] == ([f"{path}: {words}"] if words else [])
+
+
+def test_a_training_of_ones_own_may_be_called_as_a_published_file(tmp_path):
+    path = tmp_path / "edsr-baseline-liif.safetensors"
+    weights.save(srlib.build("edsr-baseline-liif"), path, training={}, data={}, metrics={}, commit="none")
+    assert "but" not in listing.describe(path)
 
 
 def test_a_truncated_file_says_how_much_is_missing(released):
