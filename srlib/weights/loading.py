@@ -156,9 +156,22 @@ def advice(name: str) -> str:
     train = f"train it: srlib train {plain}{f' --seed {seed}' if seed else ''}."
     known = [registry.released()[one] for one in (name, *ModelName.of(name).aliases) if one in registry.released()]
     if not known:
-        return f"No author has published any. {train[0].upper()}{train[1:]}"
+        return f"{unpublished(plain)} {train[0].upper()}{train[1:]}"
+    if known[0].unread:
+        told = f"What {known[0].by} published is not read here: {known[0].unread} ({known[0].page})."
+        return f"{told} {train[0].upper()}{train[1:]}"
     fetch = f"Fetch the file that {known[0].by} published: srlib weights {known[0].name}"
     return f"{fetch}; or {train}" if plain in names() else f"{fetch}."
+
+
+def unpublished(model: str) -> str:
+    """The sentence for a model of which no published file is known here."""
+    if registry.nobodys(model):
+        return "No author has published any."
+    decoder = ModelName.of(model).decoder
+    others = [one for one in registry.released().values() if one.more and ModelName.of(one.model).decoder == decoder]
+    where = f"; {others[0].by} have more in {others[0].more}, whose content is not known here" if others else ""
+    return f"No published file of it is known here{where}."
 
 
 def read(path: Path) -> SRModel:

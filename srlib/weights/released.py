@@ -1,6 +1,6 @@
 """The authors' released checkpoints, recognised by content. They are pickles: read by torch's restricted unpickler only.
 
-LIIF, Meta-SR, LTE, LTE+, LMF, also on SwinIR, and EDSR and RDN with their tails, in LIIF's format:
+LIIF, Meta-SR, LTE, LTE+, LMF, SRNO, also on SwinIR, and EDSR and RDN with their tails, in LIIF's format:
     {"model": {"name", "args", "sd"}, "optimizer", "epoch"}; a fixed-scale network is a "liif" without imnet_spec
 DIINN, a Lightning checkpoint: {"state_dict": {"net.encoder.*", "net.decoder.*", "sub", "div"}, "hyper_parameters", ...}
     its repository's own LIIF has "net.decoder.0" to "8" there, its Meta-SR "net.imnet.layers"
@@ -33,6 +33,7 @@ from srlib.models.layers import linears
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.srno import HEAD, SRNO
 from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
 from srlib.models.unet import Enlarged, Shape, UNet
@@ -51,6 +52,15 @@ LMF = {
     "lmlte": "lmf-lte",
     "lmciaosr": "",
 }  # LMF's decoders, in LIIF's format, and what they are called here
+SRNOS = {  # SRNO's names -> ours
+    r"conv00\.": "lift.",
+    r"conv([01])\.qkv_proj\.": r"layers.\1.qkv.",
+    r"conv([01])\.o_proj1\.": r"layers.\1.first.",
+    r"conv([01])\.o_proj2\.": r"layers.\1.second.",
+    r"conv([01])\.([kv])ln\.": r"layers.\1.norm_\2.",
+    r"fc1\.": "project.0.",
+    r"fc2\.": "project.2.",
+}
 
 
 def read(path: Path) -> SRModel:
@@ -187,13 +197,14 @@ def swinir_of(tensors: Tensors) -> SwinIR:
 
 
 def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
-    """LIIF, Meta-SR, LTE, LTE+; fixed-scale EDSR and RDN, wrapped as a "liif" without an MLP or under their own names."""
+    """LIIF, Meta-SR, LTE, LTE+, LMF, SRNO; fixed-scale EDSR and RDN, wrapped as a "liif" without an MLP or under their own
+    names."""
     if name == "lte-fast":
         name, tensors = "lte", lte_of_plus(tensors)
     if name in ("edsr-baseline", "rdn"):
         encoder_spec = {"name": name, "args": args}
         tensors = {f"encoder.{key}": tensor for key, tensor in tensors.items()}
-    elif name in ("liif", "metasr", "lte"):
+    elif name in ("liif", "metasr", "lte", "sronet"):
         encoder_spec = args["encoder_spec"]
     elif name in LMF:
         if LMF[name] not in DECODERS:
@@ -203,8 +214,8 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
         encoder_spec = args["encoder_spec"]
     else:
         raise ValueError(
-            f"{path}: holds a {name!r} model; this version reads liif, metasr, lte, lte-fast (LTE+), edsr-baseline and rdn in "
-            "this format"
+            f"{path}: holds a {name!r} model; this version reads liif, metasr, lte, lte-fast (LTE+), sronet (SRNO), "
+            "edsr-baseline and rdn in this format"
         )
     encoder_name, encoder_args = encoder_spec["name"], encoder_spec.get("args") or {}
     unused = sorted(key for key in tensors if key.startswith(tuple(f"encoder.{shift}" for shift in MEAN_SHIFT)))
@@ -219,6 +230,8 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
 
     if name in LMF:
         return of_lmf(name, encoder_name, encoder, args, tensors, path), tensors, unused
+    if name == "sronet":
+        return of_srno(encoder_name, encoder, args, tensors, path), tensors, unused
     first = tensors["imnet.layers.0.weight"]
     if name == "liif":
         options = {
@@ -253,6 +266,20 @@ def of_lmf(name: str, encoder_name: str, encoder: Encoder, args: dict, tensors: 
         old = next((old for old in renamed if key.startswith(old)), "")
         tensors[f"decoder.{renamed.get(old, '')}{key.removeprefix(old)}"] = tensors.pop(key)
     return Model(f"{encoder_name}-{LMF[name]}", encoder, decoder)
+
+
+def of_srno(encoder_name: str, encoder: Encoder, args: dict, tensors: Tensors, path: Path) -> Model:
+    """SRNO, whose linear layers are 1x1 convolutions in the file; the names in `tensors` become ours. ValueError for heads of
+    another size than 16, which no tensor's shape but `norm_k` and `norm_v` would tell."""
+    width, heads = tensors["conv00.weight"].shape[0], args.get("blocks", 16)
+    if width != heads * HEAD:
+        raise ValueError(f"{path}: SRNO with {heads} heads for {width} values; this reads heads of {HEAD} values")
+    for key in [key for key in tensors if not key.startswith("encoder.")]:
+        pattern = next((pattern for pattern in SRNOS if re.match(pattern, key)), None)
+        tensor = tensors.pop(key)  # a norm's weights are (heads, 1, 16)
+        flat = tensor.squeeze(1) if "ln." in key else tensor.flatten(1) if key.endswith(".weight") else tensor
+        tensors["decoder." + (re.sub(f"^{pattern}", SRNOS[pattern], key) if pattern else key)] = flat
+    return Model(f"{encoder_name}-srno", encoder, SRNO(encoder.channels, width))
 
 
 def lte_of_plus(tensors: Tensors) -> Tensors:

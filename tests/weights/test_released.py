@@ -17,6 +17,7 @@ from srlib.models.encoders import EDSR, RDN
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.srno import SRNO
 from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
 from srlib.models.unet import Enlarged, Shape, UNet
@@ -319,6 +320,37 @@ def test_lmf(tmp_path, name, ours):
     same(tmp_path / "file", body, decoder, f"edsr-baseline-{ours}")
     liif_format(tmp_path / "file", name, args | {"mod_input": False}, tensors)
     with pytest.raises(ValueError, match="without mod_input; this version reads it with all of them"):
+        srlib.load(tmp_path / "file")
+
+
+SRNOS = {
+    "lift": "conv00", "layers.0.qkv": "conv0.qkv_proj", "layers.0.first": "conv0.o_proj1", "layers.0.second": "conv0.o_proj2",
+    "layers.0.norm_k": "conv0.kln", "layers.0.norm_v": "conv0.vln", "layers.1.qkv": "conv1.qkv_proj",
+    "layers.1.first": "conv1.o_proj1", "layers.1.second": "conv1.o_proj2", "layers.1.norm_k": "conv1.kln",
+    "layers.1.norm_v": "conv1.vln", "project.0": "fc1", "project.2": "fc2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoder", ["edsr-baseline", "rdn"])
+def test_srno(tmp_path, encoder):
+    """Its linear layers are 1x1 convolutions, its norms (heads, 1, 16); two heads, where theirs has 16."""
+    body, decoder = small(encoder), SRNO(8, 32)
+    tensors = under("encoder", body) | (MEAN_SHIFT if encoder == "edsr-baseline" else {})
+    for key, tensor in decoder.state_dict().items():
+        layer, kind = key.rsplit(".", 1)
+        norm = ".norm_" in key
+        torch.nn.init.normal_(tensor) if norm else None
+        tensors[f"{SRNOS[layer]}.{kind}"] = (
+            tensor[:, None] if norm else tensor[..., None, None] if kind == "weight" else tensor
+        )
+    args = {"encoder_spec": {"name": encoder, "args": {"no_upsampling": True}}, "width": 32, "blocks": 2}
+    liif_format(tmp_path / "file", "sronet", args, tensors)
+    same(tmp_path / "file", body, decoder, f"{encoder}-srno")
+    liif_format(tmp_path / "file", "sronet", args | {"blocks": 4}, tensors)
+    with pytest.raises(ValueError, match="SRNO with 4 heads for 32 values; this reads heads of 16 values"):
+        srlib.load(tmp_path / "file")
+    liif_format(tmp_path / "file", "sronet", args, tensors | {"conv2.kln.weight": torch.zeros(2, 1, 16)})
+    with pytest.raises(ValueError, match="decoder.conv2.kln.weight is surplus"):
         srlib.load(tmp_path / "file")
 
 
