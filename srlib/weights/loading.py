@@ -22,6 +22,7 @@ from srlib.util.errors import unknown
 from srlib.weights import ours, registry, released
 
 SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
+SHORTEST = 9  # bytes by which the formats are told apart: safetensors has the length of its header, then a brace
 
 
 def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> SRModel:
@@ -178,6 +179,10 @@ def read(path: Path) -> SRModel:
     """Tell the format by content and read it."""
     with path.open("rb") as file:
         start = file.read(64)
+    if len(start) < SHORTEST:
+        raise ValueError(
+            f"{path}: truncated: its {len(start)} bytes are fewer than any weight file begins with; fetch it again"
+        )
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size:  # the length of a JSON header
         model = ours.read(path)
     elif start[:2] == b"PK" or start[:1] == b"\x80":

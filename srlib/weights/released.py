@@ -13,12 +13,16 @@ SR3's *_gen.pth, of its public implementation: a bare state dict of "denoise_fn"
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -42,6 +46,7 @@ from srlib.weights.ours import digest_of, fill
 Tensors = dict[str, Tensor]
 
 MEAN_SHIFT = ("sub_mean.", "add_mean.")  # EDSR's mean shift: stored in LIIF's format too, but never used there
+LOOKED_AT = 2**24  # bytes of a pickle that are looked through for what it asks for
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 DIINN_MODES = {1: "m", 2: "mz", 3: "sz"}
 DIINN_LETTERS = {("m", True): "-a", ("m", False): "-b", ("mz", True): "-c", ("mz", False): "-d", ("sz", True): "-e"}
@@ -121,19 +126,55 @@ def unpickled(path: Path) -> dict:
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        what = (
-            f"it asks for {asked[1]}, which"
-            if asked
-            else "a pickle with more in it than tensors and plain values, which"
-        )
-        raise ValueError(f"{path}: not read: {what} could run code; nothing of it was run") from error
+        asked = ", ".join(asked_for(path)[:3])
+        what = f"it asks for {asked}" if asked else "a pickle with more in it than tensors and plain values"
+        raise ValueError(f"{path}: not read: {what}, which could run code; nothing of it was run") from error
     except Exception as error:  # torch raises many kinds: RuntimeError, EOFError, KeyError, ...
         text = " ".join(str(error).split())[:200]
         if isinstance(error, EOFError) or "unexpected EOF" in text:
             raise truncated(path) from error
         raise ValueError(f"{path}: damaged: not read ({type(error).__name__}: {text}); fetch it again") from error
     return content if isinstance(content, dict) else {}
+
+
+def asked_for(path: Path) -> list[str]:
+    """What a pickle, or that in an archive, asks for beside torch's and Python's containers: "os.system". From its opcodes, of
+    which none is run; [] if they do not name anything."""
+    with path.open("rb") as file:
+        start = file.read(LOOKED_AT)
+    if start[:2] == b"PK":
+        with zipfile.ZipFile(path) as archive:
+            inside = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            start = b""
+            if inside:
+                with archive.open(inside[0]) as member:
+                    start = member.read(LOOKED_AT)
+    stream, found = io.BytesIO(start), {}
+    try:
+        while stream.tell() < len(start):  # files from before torch 1.6 are several pickles
+            found |= dict.fromkeys(globals_of(stream))
+    except ValueError:  # what is not a pickle, after them, or a damaged one
+        pass
+    plain = [name for name in found if re.fullmatch(r"[\w.]{1,100}", name)]  # what follows is printed
+    return [name for name in plain if name.split(".")[0] not in ("torch", "collections")]
+
+
+def globals_of(stream: BinaryIO) -> Iterator[str]:
+    """The names that the next pickle of a stream imports. STACK_GLOBAL takes its two from the stack: the last strings that were
+    pushed, or fetched again from the memo."""
+    strings: list[str] = []
+    memo: dict[int, str] = {}
+    latest = ""  # what the last opcode pushed, if it was a string
+    for opcode, value, _ in pickletools.genops(stream):
+        if opcode.name in ("GLOBAL", "INST"):
+            yield value.replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(strings[-2:])
+        if "PUT" in opcode.name or opcode.name == "MEMOIZE":
+            memo[len(memo) if value is None else int(value)] = latest
+            continue
+        latest = memo.get(int(value), "") if "GET" in opcode.name else value if "UNICODE" in opcode.name else ""
+        strings += [latest] if latest else []
 
 
 def check_archive(path: Path) -> None:
