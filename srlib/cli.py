@@ -402,6 +402,7 @@ def weight_files(names: list[str] | None = None, /, *, check: Path | None = None
     if not names:
         print("\nPublished by others; srlib weights NAME fetches one:")
         show(listing.published())
+        print("\nWhere:\n" + "\n".join(f"{by}: {page}" for by, page in listing.pages().items()))
     if failed:
         raise Failed("\n  ".join([f"{len(failed)} of {len(names)} were not fetched:", *failed]))
 

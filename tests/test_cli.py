@@ -483,7 +483,15 @@ def test_weights_that_are_missing_are_named(srlib, no_data):
 
 
 def test_weights_list_what_others_have_published(srlib):
-    assert re.search(r"rdn-liif +LIIF's authors +268.2 +BSD-3-Clause +DIIF 1, 2 ", srlib("weights")[1])
+    out = srlib("weights")[1]
+    assert re.search(r"rdn-liif +LIIF's authors +268.2 +7bf835bc +BSD-3-Clause +DIIF 1, 2 ", out)
+    assert "\nSRNO's authors: https://github.com/2y7c3/Super-Resolution-Neural-Operator\n" in out
+
+
+def test_published_weights_that_are_not_read_say_why(srlib, no_data):
+    code, _, err = srlib("weights", "rdn-thera-air")
+    assert (code, is_sentence(err)) == (1, True)
+    assert "not read here: a pickle of JAX arrays, which would run code; it is at https://huggingface.co/prs-eth" in err
 
 
 def test_weights_that_nobody_published_are_trained(srlib, no_data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,8 @@ def at_hand(wanted: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def published() -> pd.DataFrame:
-    """The files that authors have published: name, whose, MB, licence, the tables that they fill, whether at hand."""
+    """The files that authors have published: name, whose, MB, SHA-256 (its first digits), licence, the tables that they fill,
+    whether at hand."""
     rows = []
     for one in registry.released().values():
         tables: dict[str, list[str]] = {}
@@ -47,10 +49,18 @@ def published() -> pd.DataFrame:
         fills = "; ".join(
             f"{paper} {', '.join(dict.fromkeys(n))}" if n != [""] else paper for paper, n in tables.items()
         )
-        state = "at hand" if one.found else "can be fetched" if one.url or one.drive else "by hand"
-        state += "" if one.readable else ", not read"
-        rows.append((one.name, one.by, round(one.size / 1e6, 1) or None, one.licence or "not known", fills, state))
-    return pd.DataFrame(rows, columns=["name", "published by", "MB", "licence", "tables", "state"])
+        state = "at hand" if one.found else "to fetch" if one.url or one.drive else "by hand"
+        size, state = round(one.size / 1e6, 1) or None, state if one.readable else "not read"
+        rows.append((one.name, one.by, size, one.sha256[:8], one.licence or "not known", fills, state))
+    return pd.DataFrame(rows, columns=["name", "published by", "MB", "SHA-256", "licence", "tables", "state"])
+
+
+def pages() -> dict[str, str]:
+    """Where each of those who published files did so: the page, or what their pages have in common."""
+    theirs: dict[str, list[str]] = {}
+    for one in registry.released().values():
+        theirs.setdefault(one.by, []).append(one.page.removeprefix("https://"))
+    return {by: f"https://{os.path.commonpath(pages)}" for by, pages in theirs.items()}
 
 
 def fetch(name: str, *, progress: bool = True) -> bool:
@@ -98,7 +108,7 @@ def describe(path: str | Path) -> dict[str, object]:
         try:
             model = load(path)
         except ValueError as error:
-            said = registry.remark(path, digest, broken=True)
+            said = registry.remark(path, digest)
             said = said or (f"it is the file that {one.by} published as {one.name}" if one else "")
             raise ValueError(f"{error}{said and '; '}{said}") from error
     facts: dict[str, object] = {"model": model.architecture, "parameters": sum(p.numel() for p in model.parameters())}
@@ -106,14 +116,33 @@ def describe(path: str | Path) -> dict[str, object]:
     if one:
         facts |= {"published": f"as {one.name} by {one.by}, {one.page}", "note": one.note}
         facts |= {"fills": "; ".join(one.rows()) or "no row of the papers' tables here"}
-    elif path.suffix != ".safetensors":
-        facts["published"] = "not a file that is known here"
-    if remark := registry.remark(path, digest):
+    else:
+        facts |= unconfirmed(path, model.architecture)
+    if remark := registry.remark(path, digest, holds=model.architecture):
         facts["but"] = remark
     if path.suffix == ".safetensors":
         entries = header(path)
         facts |= {name: entries[name] for name in ("training", "data", "metrics") if name in entries}
     return {name: value for name, value in facts.items() if value != ""}
+
+
+def unconfirmed(path: Path, model: str) -> dict[str, str]:
+    """Of a file that its SHA-256 does not tell: which published files hold the same model, whether it can be one of them, and
+    the rows that it would fill."""
+    if path.suffix == ".safetensors":
+        rows = registry.rows_of(model)
+        return {"would fill, as a training of your own": "; ".join(rows)} if rows else {}
+    called = registry.called(path)
+    same = [one for one in registry.released().values() if one.model == model]
+    same = [called] if called in same else same
+    told = ["not a file that is known here"]
+    if others := [f"{one.name} ({one.sha256[:8]}...)" for one in same if one.sha256]:
+        told.append(f"its SHA-256 is not that of {' or '.join(others)}")
+    if bare := [one.name for one in same if not one.sha256]:
+        told.append(f"no SHA-256 of {' or '.join(bare)} is known, so it may be that file")
+    rows = [row for one in same for row in one.rows()] if same else registry.rows_of(model)
+    would = "; ".join(dict.fromkeys(rows)) or "no row of the papers' tables here"
+    return {"published": "; ".join(told), "would fill, if it is its authors'": would}
 
 
 def known(training: Mapping[str, object]) -> dict[str, object]:

@@ -22,6 +22,7 @@ from srlib.util.errors import unknown
 from srlib.weights import ours, registry, released
 
 SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt")
+SHORTEST = 9  # bytes by which the formats are told apart: safetensors has the length of its header, then a brace
 
 
 def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu") -> SRModel:
@@ -48,7 +49,11 @@ def load(name_or_file: str | os.PathLike, *, device: torch.device | str = "cpu")
                 raise ValueError(f"{path} holds weights of {model.architecture}, not of {wanted}")
             model.name = wanted
         elif wanted in registry.released():
+            if not names_one_model(registry.released()[wanted].model, model):
+                raise ValueError(f"{path} holds weights of {model.architecture}, not of {wanted}")
             model.name = wanted
+        if remark := registry.remark(path, model.origin["sha256"], holds=model.architecture):
+            warnings.warn(f"{path}: {remark}", stacklevel=2)
     if own in names() and not names_one_model(own, model):
         raise ValueError(f"{name_or_file}: {own} is another model than {model.architecture}, which the file holds")
     model.name = own or model.name
@@ -152,15 +157,32 @@ def advice(name: str) -> str:
     train = f"train it: srlib train {plain}{f' --seed {seed}' if seed else ''}."
     known = [registry.released()[one] for one in (name, *ModelName.of(name).aliases) if one in registry.released()]
     if not known:
-        return f"No author has published any. {train[0].upper()}{train[1:]}"
+        return f"{unpublished(plain)} {train[0].upper()}{train[1:]}"
+    if known[0].unread:
+        told = f"What {known[0].by} published is not read here: {known[0].unread} ({known[0].page})."
+        return f"{told} {train[0].upper()}{train[1:]}"
     fetch = f"Fetch the file that {known[0].by} published: srlib weights {known[0].name}"
     return f"{fetch}; or {train}" if plain in names() else f"{fetch}."
+
+
+def unpublished(model: str) -> str:
+    """The sentence for a model of which no published file is known here."""
+    if registry.nobodys(model):
+        return "No author has published any."
+    decoder = ModelName.of(model).decoder
+    others = [one for one in registry.released().values() if one.more and ModelName.of(one.model).decoder == decoder]
+    where = f"; {others[0].by} have more in {others[0].more}, whose content is not known here" if others else ""
+    return f"No published file of it is known here{where}."
 
 
 def read(path: Path) -> SRModel:
     """Tell the format by content and read it."""
     with path.open("rb") as file:
         start = file.read(64)
+    if len(start) < SHORTEST:
+        raise ValueError(
+            f"{path}: truncated: its {len(start)} bytes are fewer than any weight file begins with; fetch it again"
+        )
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size:  # the length of a JSON header
         model = ours.read(path)
     elif start[:2] == b"PK" or start[:1] == b"\x80":
@@ -170,8 +192,6 @@ def read(path: Path) -> SRModel:
     else:
         raise ValueError(f"{path}: neither a safetensors file nor a torch checkpoint, or truncated")
     digest = sha256(path)
-    if remark := registry.remark(path, digest):
-        warnings.warn(f"{path}: {remark}", stacklevel=2)
     one = registry.known(digest)
     model.origin |= {"file": path.name, "sha256": digest} | ({"known": f"{one.name}, by {one.by}"} if one else {})
     return model

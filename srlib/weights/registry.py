@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import tomllib
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlparse
 
-from srlib.models.catalogue import names
+from srlib.models.catalogue import ModelName, names, without_seed
 from srlib.util import atomic, paths
 from srlib.util.errors import unknown
 
 TABLE = Path(__file__).with_name("released.toml")
+# Models, by patterns, of which it is known that nobody has published weights. DIIF's authors' repository holds a page only, the
+# page of LIIF's names two models; what is compact or small here is of this project.
+NOBODYS = ("*-diif", "*-diif-*", "*-dlte", "*-dlte-full", "*-liif-wo-*", "compact-*", "*-small", "*-small-*")
 RETRIES, PATIENCE = 3, 60  # times that a broken transfer is taken up again; seconds without a byte
 
 
@@ -42,11 +47,13 @@ class Released:
     papers: tuple[str, ...] = ()
     fills: tuple[str, ...] = ()
     note: str = ""
+    more: str = ""
+    unread: str = ""
 
     @property
     def readable(self) -> bool:
-        """Whether this version has the model that it holds."""
-        return self.model in names()
+        """Whether this version reads it: it has the model that it holds, and nothing speaks against the file."""
+        return self.model in names() and not self.unread
 
     @property
     def place(self) -> Path:
@@ -68,19 +75,24 @@ class Released:
 
     def rows(self) -> list[str]:
         """The table rows and figures that it fills: "DIIF Table 2: RDN-LIIF"."""
-        from srlib.workbook import published
-
-        filled = list(self.fills)
-        for paper, number in sorted(published.TABLES):
-            if paper in self.papers:
-                cells = published.cells(paper, number)
-                ours = cells[cells["encoder"] + "-" + cells["decoder"] == self.model]
-                filled += [f"{paper.upper()} Table {number}: {method}" for method in ours["method"].unique()]
-        return filled
+        return [*self.fills, *rows_of(self.model, self.papers)]
 
     def is_it(self, digest: str) -> bool:
         """Whether a SHA-256 is this file's, as far as that is known."""
         return bool(self.sha256) and digest.startswith(self.sha256)
+
+
+def rows_of(model: str, papers: Collection[str] | None = None) -> list[str]:
+    """The rows of a model in the tables of some papers, or of all: "DIIF Table 2: RDN-LIIF"."""
+    from srlib.workbook import published
+
+    rows = []
+    for paper, number in sorted(published.TABLES):
+        if papers is None or paper in papers:
+            cells = published.cells(paper, number)
+            ours = cells[cells["encoder"] + "-" + cells["decoder"] == published.first_name(model)]
+            rows += [f"{paper.upper()} Table {number}: {method}" for method in ours["method"].unique()]
+    return rows
 
 
 @lru_cache(maxsize=1)
@@ -98,19 +110,48 @@ def known(digest: str) -> Released | None:
     return next((one for one in released().values() if one.is_it(digest)), None)
 
 
-def remark(path: Path, digest: str, *, broken: bool = False) -> str:
-    """What a file's size, name and SHA-256 say of it beside what is in it: "" or a sentence. broken: it could not be read."""
-    size, one = path.stat().st_size, known(digest)
+def called(path: Path) -> Released | None:
+    """The published file that a file is called as: by the name here, or by the published name where only one has it. Ours,
+    which may bear a model's name, are none."""
+    if path.suffix == ".safetensors":
+        return None
+    theirs = [one for one in released().values() if one.file == path.name]
+    return released().get(path.stem) or (theirs[0] if len(theirs) == 1 else None)
+
+
+def meant(path: Path) -> str:
+    """The model that a file's name means: that of the published file called so, else a model's own name; "" for free names."""
+    one, plain = called(path), without_seed(path.stem)[0]
+    return one.model if one else plain if plain in names() else ""
+
+
+def nobodys(model: str) -> bool:
+    """Whether it is known that nobody has published weights of a model; False where it is not known."""
+    return any(fnmatch(model, pattern) for pattern in NOBODYS)
+
+
+def remark(path: Path, digest: str, *, holds: str = "") -> str:
+    """What a file's size, name and SHA-256 say of it beside what is in it: "" or a sentence. holds: the model that was read
+    from it; "" if it could not be read."""
+    size, one, named = path.stat().st_size, known(digest), called(path)
+    if one is not None and named not in (None, one):
+        return f"this is {one.name}, published by {one.by}, under another name"
+    if holds and meant(path) not in ("", holds, *ModelName.of(holds).aliases):
+        return f"it is called {path.stem} but holds {holds}"
     if one is not None:
-        called = path.stem if path.stem in released() else ""
-        return f"this is {one.name}, published by {one.by}, under another name" if called not in ("", one.name) else ""
-    named = released().get(path.stem)
+        return ""
     whole = [one for one in released().values() if len(one.sha256) == 64]
     if alike := [one for one in whole if one.size == size]:
-        names = " or ".join(one.name for one in alike)
-        return f"it has the size of the published {names}, but not the SHA-256: a changed byte, or another training"
-    if broken and named in whole and size < named.size:
-        return f"it has {size:,} of the {named.size:,} bytes of the published {named.name}"
+        alike = " or ".join(one.name for one in alike)
+        return f"it has the size of the published {alike}, but not the SHA-256: a changed byte, or another training"
+    if not holds:
+        short = named is not None and size < named.size
+        return f"it has {size:,} of the {named.size:,} bytes of the published {named.name}" if short else ""
+    if named is not None and named.sha256:
+        return (
+            f"it is called as the {named.name} that {named.by} published, but has not its SHA-256 (begins "
+            f"{named.sha256[:8]}): changed, or another training"
+        )
     return ""
 
 
@@ -125,6 +166,8 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     if name not in released():
         raise unknown("released file", name, list(released()))
     one = released()[name]
+    if one.unread:
+        raise NotFetched(f"{name} is not fetched, since it is not read here: {one.unread}; it is at {one.page}")
     if (found := one.found) is not None:
         return found
     if not (one.url or one.drive):

@@ -1,6 +1,6 @@
 """The authors' released checkpoints, recognised by content. They are pickles: read by torch's restricted unpickler only.
 
-LIIF, Meta-SR, LTE, LTE+, LMF, also on SwinIR, and EDSR and RDN with their tails, in LIIF's format:
+LIIF, Meta-SR, LTE, LTE+, LMF, SRNO, also on SwinIR, and EDSR and RDN with their tails, in LIIF's format:
     {"model": {"name", "args", "sd"}, "optimizer", "epoch"}; a fixed-scale network is a "liif" without imnet_spec
 DIINN, a Lightning checkpoint: {"state_dict": {"net.encoder.*", "net.decoder.*", "sub", "div"}, "hyper_parameters", ...}
     its repository's own LIIF has "net.decoder.0" to "8" there, its Meta-SR "net.imnet.layers"
@@ -13,12 +13,16 @@ SR3's *_gen.pth, of its public implementation: a bare state dict of "denoise_fn"
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -33,6 +37,7 @@ from srlib.models.layers import linears
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.srno import HEAD, SRNO
 from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
 from srlib.models.unet import Enlarged, Shape, UNet
@@ -41,6 +46,7 @@ from srlib.weights.ours import digest_of, fill
 Tensors = dict[str, Tensor]
 
 MEAN_SHIFT = ("sub_mean.", "add_mean.")  # EDSR's mean shift: stored in LIIF's format too, but never used there
+LOOKED_AT = 2**24  # bytes of a pickle that are looked through for what it asks for
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 DIINN_MODES = {1: "m", 2: "mz", 3: "sz"}
 DIINN_LETTERS = {("m", True): "-a", ("m", False): "-b", ("mz", True): "-c", ("mz", False): "-d", ("sz", True): "-e"}
@@ -51,6 +57,15 @@ LMF = {
     "lmlte": "lmf-lte",
     "lmciaosr": "",
 }  # LMF's decoders, in LIIF's format, and what they are called here
+SRNOS = {  # SRNO's names -> ours
+    r"conv00\.": "lift.",
+    r"conv([01])\.qkv_proj\.": r"layers.\1.qkv.",
+    r"conv([01])\.o_proj1\.": r"layers.\1.first.",
+    r"conv([01])\.o_proj2\.": r"layers.\1.second.",
+    r"conv([01])\.([kv])ln\.": r"layers.\1.norm_\2.",
+    r"fc1\.": "project.0.",
+    r"fc2\.": "project.2.",
+}
 
 
 def read(path: Path) -> SRModel:
@@ -111,19 +126,55 @@ def unpickled(path: Path) -> dict:
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        what = (
-            f"it asks for {asked[1]}, which"
-            if asked
-            else "a pickle with more in it than tensors and plain values, which"
-        )
-        raise ValueError(f"{path}: not read: {what} could run code; nothing of it was run") from error
+        asked = ", ".join(asked_for(path)[:3])
+        what = f"it asks for {asked}" if asked else "a pickle with more in it than tensors and plain values"
+        raise ValueError(f"{path}: not read: {what}, which could run code; nothing of it was run") from error
     except Exception as error:  # torch raises many kinds: RuntimeError, EOFError, KeyError, ...
         text = " ".join(str(error).split())[:200]
         if isinstance(error, EOFError) or "unexpected EOF" in text:
             raise truncated(path) from error
         raise ValueError(f"{path}: damaged: not read ({type(error).__name__}: {text}); fetch it again") from error
     return content if isinstance(content, dict) else {}
+
+
+def asked_for(path: Path) -> list[str]:
+    """What a pickle, or that in an archive, asks for beside torch's and Python's containers: "os.system". From its opcodes, of
+    which none is run; [] if they do not name anything."""
+    with path.open("rb") as file:
+        start = file.read(LOOKED_AT)
+    if start[:2] == b"PK":
+        with zipfile.ZipFile(path) as archive:
+            inside = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            start = b""
+            if inside:
+                with archive.open(inside[0]) as member:
+                    start = member.read(LOOKED_AT)
+    stream, found = io.BytesIO(start), {}
+    try:
+        while stream.tell() < len(start):  # files from before torch 1.6 are several pickles
+            found |= dict.fromkeys(globals_of(stream))
+    except ValueError:  # what is not a pickle, after them, or a damaged one
+        pass
+    plain = [name for name in found if re.fullmatch(r"[\w.]{1,100}", name)]  # what follows is printed
+    return [name for name in plain if name.split(".")[0] not in ("torch", "collections")]
+
+
+def globals_of(stream: BinaryIO) -> Iterator[str]:
+    """The names that the next pickle of a stream imports. STACK_GLOBAL takes its two from the stack: the last strings that were
+    pushed, or fetched again from the memo."""
+    strings: list[str] = []
+    memo: dict[int, str] = {}
+    latest = ""  # what the last opcode pushed, if it was a string
+    for opcode, value, _ in pickletools.genops(stream):
+        if opcode.name in ("GLOBAL", "INST"):
+            yield value.replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(strings[-2:])
+        if "PUT" in opcode.name or opcode.name == "MEMOIZE":
+            memo[len(memo) if value is None else int(value)] = latest
+            continue
+        latest = memo.get(int(value), "") if "GET" in opcode.name else value if "UNICODE" in opcode.name else ""
+        strings += [latest] if latest else []
 
 
 def check_archive(path: Path) -> None:
@@ -187,13 +238,14 @@ def swinir_of(tensors: Tensors) -> SwinIR:
 
 
 def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple[Model, Tensors, list[str]]:
-    """LIIF, Meta-SR, LTE, LTE+; fixed-scale EDSR and RDN, wrapped as a "liif" without an MLP or under their own names."""
+    """LIIF, Meta-SR, LTE, LTE+, LMF, SRNO; fixed-scale EDSR and RDN, wrapped as a "liif" without an MLP or under their own
+    names."""
     if name == "lte-fast":
         name, tensors = "lte", lte_of_plus(tensors)
     if name in ("edsr-baseline", "rdn"):
         encoder_spec = {"name": name, "args": args}
         tensors = {f"encoder.{key}": tensor for key, tensor in tensors.items()}
-    elif name in ("liif", "metasr", "lte"):
+    elif name in ("liif", "metasr", "lte", "sronet"):
         encoder_spec = args["encoder_spec"]
     elif name in LMF:
         if LMF[name] not in DECODERS:
@@ -203,8 +255,8 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
         encoder_spec = args["encoder_spec"]
     else:
         raise ValueError(
-            f"{path}: holds a {name!r} model; this version reads liif, metasr, lte, lte-fast (LTE+), edsr-baseline and rdn in "
-            "this format"
+            f"{path}: holds a {name!r} model; this version reads liif, metasr, lte, lte-fast (LTE+), sronet (SRNO), "
+            "edsr-baseline and rdn in this format"
         )
     encoder_name, encoder_args = encoder_spec["name"], encoder_spec.get("args") or {}
     unused = sorted(key for key in tensors if key.startswith(tuple(f"encoder.{shift}" for shift in MEAN_SHIFT)))
@@ -219,6 +271,8 @@ def of_liif_format(name: str, args: dict, tensors: Tensors, path: Path) -> tuple
 
     if name in LMF:
         return of_lmf(name, encoder_name, encoder, args, tensors, path), tensors, unused
+    if name == "sronet":
+        return of_srno(encoder_name, encoder, args, tensors, path), tensors, unused
     first = tensors["imnet.layers.0.weight"]
     if name == "liif":
         options = {
@@ -253,6 +307,20 @@ def of_lmf(name: str, encoder_name: str, encoder: Encoder, args: dict, tensors: 
         old = next((old for old in renamed if key.startswith(old)), "")
         tensors[f"decoder.{renamed.get(old, '')}{key.removeprefix(old)}"] = tensors.pop(key)
     return Model(f"{encoder_name}-{LMF[name]}", encoder, decoder)
+
+
+def of_srno(encoder_name: str, encoder: Encoder, args: dict, tensors: Tensors, path: Path) -> Model:
+    """SRNO, whose linear layers are 1x1 convolutions in the file; the names in `tensors` become ours. ValueError for heads of
+    another size than 16, which no tensor's shape but `norm_k` and `norm_v` would tell."""
+    width, heads = tensors["conv00.weight"].shape[0], args.get("blocks", 16)
+    if width != heads * HEAD:
+        raise ValueError(f"{path}: SRNO with {heads} heads for {width} values; this reads heads of {HEAD} values")
+    for key in [key for key in tensors if not key.startswith("encoder.")]:
+        pattern = next((pattern for pattern in SRNOS if re.match(pattern, key)), None)
+        tensor = tensors.pop(key)  # a norm's weights are (heads, 1, 16)
+        flat = tensor.squeeze(1) if "ln." in key else tensor.flatten(1) if key.endswith(".weight") else tensor
+        tensors["decoder." + (re.sub(f"^{pattern}", SRNOS[pattern], key) if pattern else key)] = flat
+    return Model(f"{encoder_name}-srno", encoder, SRNO(encoder.channels, width))
 
 
 def lte_of_plus(tensors: Tensors) -> Tensors:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from publisher import CONTENT, publish
 
-from srlib.weights import registry
+from srlib.models.catalogue import names
+from srlib.weights import loading, registry
 
 
 def left(entry):
@@ -157,12 +158,13 @@ def test_unknown_names_are_told():
 def test_the_table_is_whole():
     for one in registry.released().values():
         assert one.page.startswith("https://"), one.name
-        assert one.readable or one.model.startswith("edsr-baseline-lmf"), one.name
+        assert one.readable or one.unread, one.name
+        assert one.model in names(), one.name
         assert set(one.sha256) <= set("0123456789abcdef"), one.name
         assert len(one.sha256) in (0, 8, 64), one.name
         assert not one.url or one.url.startswith("https://"), one.name
         assert "dropbox" not in one.url or one.url.endswith("dl=1"), one.name
-        assert set(one.papers) <= {"diif", "diinn"}, one.name
+        assert set(one.papers) <= {"diif", "diinn", "thera"}, one.name
 
 
 def test_the_rows_that_a_file_fills():
@@ -171,9 +173,48 @@ def test_the_rows_that_a_file_fills():
     assert files["edsr-baseline-x3"].rows() == ["DIIF Table 1: EDSR-baseline"]
     assert files["rdn-diinn-a"].rows() == ["DIINN Table 5: a"]
     assert files["rdn-liif-mmagic"].rows() == []
+    assert files["edsr-baseline-liif"].rows()[-1] == "THERA Table 1: EDSR-baseline-LIIF"
+    assert files["edsr-baseline-srno"].rows() == ["THERA Table 1: EDSR-baseline-SRNO"]
+    assert files["edsr-baseline-thera-air"].rows() == ["THERA Table 1: EDSR-baseline-Thera Air"]
+    assert files["edsr-baseline-thera-plus"].rows() == []  # the table here has no row of it
+
+
+def test_what_is_not_read_is_not_fetched(one, server, monkeypatch):
+    publish(monkeypatch, replace(one, unread="a pickle of something, which would run code"))
+    words = "theirs is not fetched, since it is not read here: a pickle of something, which would run code; it is at https://"
+    with pytest.raises(registry.NotFetched, match=words):
+        registry.fetch("theirs")
+    assert server.asked == []
+
+
+NOBODYS = {
+    "rdn-diif",
+    "edsr-baseline-diif-cs",
+    "swinir-dlte-full",
+    "rdn-liif-wo-cell",
+    "compact-srno",
+    "sr3-small-scales",
+}
 
 
 def test_nobody_has_published_these():
-    assert {"rdn-diif", "edsr-baseline-diif", "edsr-baseline-metasr", "rdn-x2", "rdn-dlte"}.isdisjoint(
-        registry.released()
+    assert all(registry.nobodys(name) for name in NOBODYS)
+    assert not any(
+        registry.nobodys(name) for name in ("rdn-lmf", "edsr-baseline-metasr", "rdn-thera-plus", "rdn-x8", "sr3")
     )
+    assert not [name for name in registry.released() if registry.nobodys(name)]
+
+
+@pytest.mark.parametrize("name, words", [
+    ("rdn-diif", "No author has published any. Train it: srlib train rdn-diif."),
+    ("edsr-baseline-diinn", "No published file of it is known here. Train it: srlib train edsr-baseline-diinn."),
+    ("rdn-lmf", "No published file of it is known here; LMF's authors have more in https://drive.google.com/drive/folders/"
+        "115AUj4Axh0VBmmozwxRIWqrNR5ZdWzd4, whose content is not known here. Train it: srlib train rdn-lmf."),
+    ("rdn-srno", "Fetch the file that SRNO's authors published: srlib weights rdn-srno; or train it: srlib train rdn-srno."),
+    ("rdn-thera-air-seed1", "No published file of it is known here. Train it: srlib train rdn-thera-air --seed 1."),
+    ("rdn-thera-air", "What Thera's authors published is not read here: a pickle of JAX arrays, which would run code "
+        "(https://huggingface.co/prs-eth/thera-rdn-air). Train it: srlib train rdn-thera-air."),
+    ("edsr-baseline-lte-plus", "Fetch the file that LTE's authors published: srlib weights edsr-baseline-lte-plus."),
+])  # fmt: skip
+def test_what_to_do_for_weights_that_are_not_at_hand(name, words):
+    assert loading.advice(name) == words

@@ -17,9 +17,11 @@ from srlib.models.encoders import EDSR, RDN
 from srlib.models.liif import LIIF
 from srlib.models.lte import LTE
 from srlib.models.metasr import MetaSR
+from srlib.models.srno import SRNO
 from srlib.models.swinir import SwinIR
 from srlib.models.tail import PixelShuffleTail
 from srlib.models.unet import Enlarged, Shape, UNet
+from srlib.weights.released import asked_for
 
 MODES = {"m": 1, "mz": 2, "sz": 3}
 MEAN_SHIFT = {f"encoder.{m}.{p}": torch.zeros(3) for m in ("sub_mean", "add_mean") for p in ("weight", "bias")}
@@ -166,7 +168,7 @@ def test_a_malicious_pickle_does_not_execute(tmp_path, wrap, how):
         path.write_bytes(pickle.dumps(wrap(Evil())))
     else:
         torch.save(wrap(Evil()), path, _use_new_zipfile_serialization=how == "torch")
-    with pytest.raises(ValueError, match="could run code; nothing of it was run"):
+    with pytest.raises(ValueError, match="asks for posix.system, which could run code; nothing of it was run"):
         srlib.load(path)
     assert not marker.exists()
     torch.load(path, weights_only=False) if how != "pickle" else pickle.loads(path.read_bytes())
@@ -322,9 +324,67 @@ def test_lmf(tmp_path, name, ours):
         srlib.load(tmp_path / "file")
 
 
+SRNOS = {
+    "lift": "conv00", "layers.0.qkv": "conv0.qkv_proj", "layers.0.first": "conv0.o_proj1", "layers.0.second": "conv0.o_proj2",
+    "layers.0.norm_k": "conv0.kln", "layers.0.norm_v": "conv0.vln", "layers.1.qkv": "conv1.qkv_proj",
+    "layers.1.first": "conv1.o_proj1", "layers.1.second": "conv1.o_proj2", "layers.1.norm_k": "conv1.kln",
+    "layers.1.norm_v": "conv1.vln", "project.0": "fc1", "project.2": "fc2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoder", ["edsr-baseline", "rdn"])
+def test_srno(tmp_path, encoder):
+    """Its linear layers are 1x1 convolutions, its norms (heads, 1, 16); two heads, where theirs has 16."""
+    body, decoder = small(encoder), SRNO(8, 32)
+    tensors = under("encoder", body) | (MEAN_SHIFT if encoder == "edsr-baseline" else {})
+    for key, tensor in decoder.state_dict().items():
+        layer, kind = key.rsplit(".", 1)
+        norm = ".norm_" in key
+        torch.nn.init.normal_(tensor) if norm else None
+        tensors[f"{SRNOS[layer]}.{kind}"] = (
+            tensor[:, None] if norm else tensor[..., None, None] if kind == "weight" else tensor
+        )
+    args = {"encoder_spec": {"name": encoder, "args": {"no_upsampling": True}}, "width": 32, "blocks": 2}
+    liif_format(tmp_path / "file", "sronet", args, tensors)
+    same(tmp_path / "file", body, decoder, f"{encoder}-srno")
+    liif_format(tmp_path / "file", "sronet", args | {"blocks": 4}, tensors)
+    with pytest.raises(ValueError, match="SRNO with 4 heads for 32 values; this reads heads of 16 values"):
+        srlib.load(tmp_path / "file")
+    liif_format(tmp_path / "file", "sronet", args, tensors | {"conv2.kln.weight": torch.zeros(2, 1, 16)})
+    with pytest.raises(ValueError, match="decoder.conv2.kln.weight is surplus"):
+        srlib.load(tmp_path / "file")
+
+
 def test_what_asks_for_code_is_named(tmp_path):
     torch.save({"model": os.getcwd, "state_dict": {}}, tmp_path / "a.pth")
     with pytest.raises(ValueError, match="a.pth: not read: it asks for posix.getcwd, which could run code"):
+        srlib.load(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("archive", [False, True])
+def test_what_a_pickle_of_any_protocol_asks_for_is_named(tmp_path, protocol, archive):
+    """Once each, also where a module's name comes from the pickle's memo; what torch itself needs is left out."""
+    path, asked = tmp_path / "a.pth", [torch.Size([1]), os.getcwd, os.getpid, os.getcwd, "x", os.getppid]
+    if archive:
+        torch.save({"model": asked}, path, pickle_protocol=max(2, protocol))
+    else:
+        path.write_bytes(pickle.dumps(0) + pickle.dumps(asked, protocol=protocol))
+    assert asked_for(path) == ["posix.getcwd", "posix.getpid", "posix.getppid"]
+
+
+def test_what_is_not_even_a_pickle_asks_for_nothing(tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"\x80\x02\xff\xffrest")
+    assert asked_for(tmp_path / "a.pth") == []
+    with pytest.raises(ValueError, match="a.pth: "):
+        srlib.load(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("content", [b"", b"P", b"PK\x03\x04", b"\x80\x02}q\x00", b"\x10\0\0\0\0\0\0\0"])
+def test_a_file_shorter_than_what_tells_its_format_is_truncated(tmp_path, content):
+    (tmp_path / "a.pth").write_bytes(content)
+    words = f"a.pth: truncated: its {len(content)} bytes are fewer than any weight file begins with; fetch it again"
+    with pytest.raises(ValueError, match=words):
         srlib.load(tmp_path / "a.pth")
 
 
