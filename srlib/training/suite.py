@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from srlib.models.catalogue import names, with_seed
-from srlib.training.settings import SEARCHED, by_recipe, chosen, searched, suites
+from srlib.training.settings import by_recipe, chosen, searched, suites
 from srlib.util import atomic, paths, provenance
 from srlib.util.errors import unknown
 from srlib.weights.loading import find
