@@ -54,7 +54,7 @@ data: .venv/ready ## fetch data sets: make data SETS="Set5 Set14"
 bench: .venv/ready ## how much faster the fast paths are on this machine
 	$(BIN)/python -m srlib bench
 
-gpu: .venv/ready ## what a GPU is for: agreement, times, full-size training, tables; go on with the same command
+gpu: .venv/ready ## what a GPU is for: agreement, times, seeds, full-size training, tables; go on with the same command
 	@$(BIN)/python -m srlib gpu $(ARGS)
 
 reference: ## copy the CSVs, figures, recordings and run.json of results/PROFILE to results/reference/PROFILE

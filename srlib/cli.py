@@ -473,14 +473,14 @@ def gpu(
     rehearse: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """What a GPU is for: agreement with the CPU, times, training at full size, tables; each with an estimate first.
+    """What a GPU is for: agreement with the CPU, times, seeds, training at full size, tables; each with an estimate first.
 
     The same command goes on where it was interrupted.
 
     Args:
-        stages: agreement, times, training, tables; by default all.
+        stages: agreement, times, seeds, training, tables; by default all.
         skip: Stages to leave out.
-        data: Data set or folder that models are trained on.
+        data: Data set or folder that full-size models are trained on.
         device: auto or cuda.
         rehearse: All of it at tiny size on the CPU, in results/gpu-rehearsal and results/rehearsal.
         dry_run: Only say how long each stage would take.

@@ -266,8 +266,8 @@ def gemm_rate(size: int = 2048, repeats: int = 5, device: torch.device | str = "
     return max(size**3 / stopwatch(multiply, repeats).median for multiply in ways)
 
 
-# What `bench` measures: decoding alone (features are given), EDSR-baseline widths, fresh weights.
-CASES = (
+# What `bench` measures: decoding alone (features are given), EDSR-baseline widths, fresh weights. Every method, then variants.
+METHODS = (
     ("edsr-baseline-metasr", 4),
     ("edsr-baseline-metasr", 3.7),
     ("edsr-baseline-liif", 6),
@@ -275,6 +275,14 @@ CASES = (
     ("edsr-baseline-diif", 8),
     ("edsr-baseline-dlte", 8),
     ("edsr-baseline-diinn", 6),
+    ("edsr-baseline-lmf", 6),
+    ("edsr-baseline-lmf-lte", 6),
+    ("edsr-baseline-srno", 3),
+    ("edsr-baseline-thera-air", 6),
+    ("edsr-baseline-thera-plus", 4),
+)
+CASES = (
+    *METHODS,
     ("edsr-baseline-diif-wo-ds", 8),
     ("edsr-baseline-diif-wo-se", 8),
     ("edsr-baseline-diif-cs", 8),
@@ -316,8 +324,10 @@ def bench(
     return pd.DataFrame(rows)
 
 
-# What `bench_memory` measures: a decoder of each kind.
-LARGE = tuple(f"edsr-baseline-{decoder}" for decoder in ("metasr", "liif", "lte", "diif", "dlte", "diinn"))
+# What `bench_memory` measures: a decoder of each kind, but for SRNO, which at this size would take as long as LIIF.
+LARGE = tuple(
+    f"edsr-baseline-{decoder}" for decoder in ("metasr", "liif", "lte", "diif", "dlte", "diinn", "lmf", "thera-air")
+)
 
 
 def bench_memory(models: Sequence[str] = LARGE, device: torch.device | str = "cpu") -> pd.DataFrame:
@@ -331,7 +341,7 @@ def bench_memory(models: Sequence[str] = LARGE, device: torch.device | str = "cp
 
 @torch.inference_mode()
 def bench_compiled(
-    cases: Sequence[tuple[str, float]] = CASES[:7],
+    cases: Sequence[tuple[str, float]] = METHODS,
     repeats: int = 5,
     device: torch.device | str = "cuda",
     compiler: Callable[..., Callable] = torch.compile,

@@ -43,6 +43,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
+def pytest_itemcollected(item):
+    """Marks what runs on every device, so that -m device chooses it."""
+    if {"device", "other_device"} & set(item.fixturenames):
+        item.add_marker("device")
+
+
 def pytest_generate_tests(metafunc):
     """device: the CPU and every other; other_device: those others (where there is none, the test is skipped)."""
     asked = metafunc.config.getoption("--device") or devices_here()

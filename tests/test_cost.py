@@ -7,6 +7,7 @@ import torch
 from conftest import tiny
 
 from srlib import cost
+from srlib.models import ModelName
 
 
 def test_macs_by_hand():
@@ -90,11 +91,22 @@ def test_bad_requests_are_refused():
         cost.time_forward(model, (4, 4), (8, 8), 0)
 
 
-def test_bench_runs(monkeypatch):
-    monkeypatch.setattr(cost, "build", lambda name: tiny("diif").requires_grad_(False))
-    table = cost.bench([("edsr-baseline-diif", 2)], repeats=1)
+def test_bench_runs(monkeypatch, device):
+    built = []
+    monkeypatch.setattr(cost, "build", lambda name: built.append(tiny("diif").requires_grad_(False)) or built[-1])
+    table = cost.bench([("edsr-baseline-diif", 2)], repeats=1, device=device)
+    assert built[0].device.type == device
     assert (table[["literal_s", "fast_s", "speedup", "of_gemm_rate"]] > 0).all(axis=None)
     assert torch.is_grad_enabled()
+
+
+def test_every_method_is_timed_once_and_its_memory_too():
+    """The later ones as well; variants are timed only, and whoever compiles takes the methods alone."""
+    methods = {"metasr", "liif", "lte", "diif", "dlte", "diinn", "lmf", "lmf-lte", "srno", "thera-air", "thera-plus"}
+    assert methods <= {ModelName.of(name).decoder for name, _ in cost.CASES}
+    assert {ModelName.of(name).decoder for name, _ in cost.METHODS} == methods
+    assert {ModelName.of(name).decoder for name in cost.LARGE} <= methods
+    assert len(set(cost.CASES)) == len(cost.CASES)
 
 
 def test_what_compiling_brings_is_a_row_a_case(monkeypatch):

@@ -28,6 +28,15 @@ def test_one_row_per_image_and_scale(set5):
     assert len(evaluate.benchmark("bicubic", [set5], [2], "div2k", limit=1, progress=False)) == 1
 
 
+def test_every_device_scores_a_set_as_the_cpu(set5, device):
+    rows = [
+        evaluate.benchmark(srlib.load("compact-liif", device=place), ["Set5"], [2], "benchmark-y", progress=False)
+        for place in ("cpu", device)
+    ]
+    assert rows[1]["psnr"].to_numpy() == pytest.approx(rows[0]["psnr"].to_numpy(), abs=1e-3)
+    assert rows[1]["ssim"].to_numpy() == pytest.approx(rows[0]["ssim"].to_numpy(), abs=1e-4)
+
+
 def test_rows_are_the_same_whatever_overlaps(set5, monkeypatch):
     """Read ahead and scored beside the next image, or one after the other: every bit but that of the clock."""
     model, scales = srlib.load("compact-liif"), [2, 3.5]

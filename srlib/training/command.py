@@ -68,7 +68,17 @@ def train(
     )  # fmt: skip
 
 
-def suite(name: str = "compact", /, *, seeds: int = 3, jobs: int = 2, search: bool = False, here: bool = False) -> int:
+def suite(
+    name: str = "compact",
+    /,
+    *,
+    seeds: int = 3,
+    jobs: int = 2,
+    search: bool = False,
+    here: bool = False,
+    device: str = "auto",
+    settings: Annotated[Given | None, Parameter(name="*")] = None,
+) -> int:
     """Train every model of a suite, or of all suites whose names begin so, with several seeds, unattended.
 
     The same command goes on after an interruption; runs/suite.csv says how far each run is.
@@ -79,10 +89,11 @@ def suite(name: str = "compact", /, *, seeds: int = 3, jobs: int = 2, search: bo
         jobs: How many side by side, each by one thread.
         search: First search for each model's settings, all with the same budget.
         here: Train from this work tree and not from one at a fixed commit, runs/tree.
+        device: auto, cpu or cuda: all of them on this one.
     """
     from srlib.training.suite import train_suite
 
-    failed = train_suite(name, seeds=seeds, jobs=jobs, search=search, fixed=not here)
+    failed = train_suite(name, seeds=seeds, jobs=jobs, search=search, fixed=not here, changes=settings, device=device)
     if failed:
         print(f"not complete: {', '.join(failed)}")
     return int(bool(failed))

@@ -205,14 +205,14 @@ def described(settings: Settings, given: Iterable[str] = (), like: str = "") -> 
     return [f"{settings.model}, {whose}: {', '.join(said)}" for whose, said in lines.items()]
 
 
-def searched(model: str) -> Path:
-    """The table of the search for a model's settings, `srlib.training.search`."""
-    return paths.RUNS / "search" / model / "trials.csv"
+def searched(model: str, runs: Path | None = None) -> Path:
+    """The table of the search for a model's settings, `srlib.training.search`. runs: where, by default runs/."""
+    return (runs or paths.RUNS) / "search" / model / "trials.csv"
 
 
-def chosen(model: str) -> dict[str, object]:
-    """The settings that the search for a model chose; none without a search."""
-    if not (path := searched(model)).is_file():
+def chosen(model: str, runs: Path | None = None) -> dict[str, object]:
+    """The settings that the search for a model chose; none without a search. runs: as for `searched`."""
+    if not (path := searched(model, runs)).is_file():
         return {}
     table = pd.read_csv(path)
     if len(table) < int(table["of"].iloc[0]) or not table["chosen"].any():  # interrupted, or about to choose

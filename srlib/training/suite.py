@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from srlib.models.catalogue import names, with_seed
-from srlib.training.settings import SEARCHED, by_recipe, chosen, searched, suites
+from srlib.training.settings import by_recipe, chosen, searched, suites
 from srlib.util import atomic, paths, provenance
 from srlib.util.errors import unknown
 from srlib.weights.loading import find
@@ -29,7 +29,8 @@ POLL = 2.0  # seconds between looks
 
 @dataclass
 class Task:
-    """One run, or one search. after: names of those that must be complete before. steps: of the run."""
+    """One run, or one search. after: names of those that must be complete before. steps: of the run. changes: settings in
+    place of the recipe's. runs: the folder of all runs."""
 
     name: str
     model: str
@@ -37,18 +38,21 @@ class Task:
     steps: int
     after: tuple[str, ...] = ()
     searches: bool = False
+    changes: Mapping[str, object] = field(default_factory=dict)
+    device: str = "auto"
+    runs: Path = field(default_factory=lambda: paths.RUNS)
     process: subprocess.Popen | None = None
     failed: bool = False
     started: float = field(default=0.0)
 
     @property
     def folder(self) -> Path:
-        return searched(self.model).parent if self.searches else paths.RUNS / with_seed(self.model, self.seed)
+        return searched(self.model, self.runs).parent if self.searches else self.runs / with_seed(self.model, self.seed)
 
     @property
     def done(self) -> bool:
         if self.searches:
-            return bool(chosen(self.model))
+            return bool(chosen(self.model, self.runs))
         return (self.folder / f"{self.model}.safetensors").is_file()
 
     @property
@@ -61,12 +65,25 @@ class Task:
 
     def command(self) -> list[str]:
         """What runs it."""
-        words = [sys.executable, "-m", "srlib", "train", self.model]
+        words = [sys.executable, "-m", "srlib", "train", self.model, "--device", self.device]
         if self.searches:
-            return [*words, "--search"]
-        words += ["--seed", str(self.seed)] if self.seed else []
-        found = chosen(self.model)
-        return words + [word for name in SEARCHED if name in found for word in (f"--{name}", str(found[name]))]
+            return [*words, "--search", *options(self.changes)]
+        seed = {"seed": self.seed} if self.seed else {}
+        return words + options(seed | chosen(self.model, self.runs) | dict(self.changes))
+
+
+def options(changes: Mapping[str, object]) -> list[str]:
+    """Settings as options of `srlib train`."""
+    words = []
+    for name, value in changes.items():
+        option = f"--{name.replace('_', '-')}"
+        if value == ():
+            words.append(f"--no-{name}")
+        elif isinstance(value, tuple):
+            words += [option, *map(str, value)]
+        else:
+            words.append(f"{option}={value}")
+    return words
 
 
 def wanted(name: str) -> list[str]:
@@ -79,22 +96,34 @@ def wanted(name: str) -> list[str]:
     return found
 
 
-def tasks(name: str, seeds: int, search: bool) -> list[Task]:
-    """All runs of the suites, in an order in which each comes after what it starts from."""
+def tasks(
+    name: str,
+    seeds: int,
+    search: bool,
+    changes: Mapping[str, object] | None = None,
+    device: str = "auto",
+    runs: Path | None = None,
+) -> list[Task]:
+    """All runs of the suites, in an order in which each comes after what it starts from. changes: settings in place of the
+    recipes', for all. ValueError for a seed among them."""
     from srlib.training.search import STEPS, TRIALS
 
-    found: dict[str, Task] = {}
+    changes, found = dict(changes or {}), {}
+    if "seed" in changes:
+        raise ValueError("a suite's seeds are 0, 1, ...: say how many, not which")
+    how = {"changes": changes, "device": device, "runs": runs or paths.RUNS}
+    trial = int(changes.get("steps", STEPS))
 
     def add(model: str, seed: int) -> str:
         called = with_seed(model, seed)
         if called not in found:
-            settings = by_recipe(model, {"seed": seed} if seed else {})
+            settings = by_recipe(model, changes | ({"seed": seed} if seed else {}))
             after = start(settings.init)
             if search:
                 first = f"search for {model}"
-                found.setdefault(first, Task(first, model, 0, STEPS * TRIALS, tuple(after), searches=True))
+                found.setdefault(first, Task(first, model, 0, trial * TRIALS, tuple(after), searches=True, **how))
                 after = [*after, first]
-            found[called] = Task(called, model, seed, settings.end, tuple(after))
+            found[called] = Task(called, model, seed, settings.end, tuple(after), **how)
         return called
 
     def start(init: str) -> list[str]:
@@ -138,18 +167,22 @@ def train_suite(
     jobs: int = 2,
     search: bool = False,
     fixed: bool = True,
+    changes: Mapping[str, object] | None = None,
+    device: str = "auto",
+    runs: Path | None = None,
     progress: bool = True,
     say: Callable[[str], None] = tqdm.write,
 ) -> list[str]:
     """Train every model of the suites with seeds 0, 1, ..., `jobs` side by side, or go on; returns the names of those
     that failed.
 
-    search: first search for each model's settings. fixed: from a work tree at a fixed commit. runs/suite.csv says how
-    far each is. KeyboardInterrupt: the runs save themselves and the same command goes on.
+    search: first search for each model's settings. fixed: from a work tree at a fixed commit. changes: settings in place
+    of the recipes', for all; steps are then a trial's as well. runs: where the runs lie, by default runs/; suite.csv there
+    says how far each is. KeyboardInterrupt: the runs save themselves and the same command goes on.
     """
     if seeds < 1 or jobs < 1:
         raise ValueError(f"seeds and jobs are at least 1, got {seeds} and {jobs}")
-    every, place = tasks(name, seeds, search), tree(fixed)
+    every, place = tasks(name, seeds, search, changes, device, runs), tree(fixed)
     by_name = {task.name: task for task in every}
     total, before = sum(task.steps for task in every), sum(task.step for task in every)
     complete = sum(task.done for task in every)
@@ -159,6 +192,8 @@ def train_suite(
         "PYTHONPATH": str(place),
         "SRLIB_DATA": str(paths.data().resolve()),
     }
+    if runs:
+        environment["SRLIB_RUNS"] = str(runs.resolve())
     bar = tqdm(total=total, initial=before, unit=" steps", desc=name, disable=not progress, smoothing=0)
     try:
         with bar:
@@ -192,7 +227,7 @@ def train_suite(
 
 
 def record(every: list[Task]) -> None:
-    """runs/suite.csv: run, state, step, of."""
+    """suite.csv beside the runs: run, state, step, of."""
     rows = [
         (
             task.name,
@@ -202,5 +237,5 @@ def record(every: list[Task]) -> None:
         )
         for task in every
     ]
-    with atomic.whole(paths.RUNS / "suite.csv") as temporary:
+    with atomic.whole(every[0].runs / "suite.csv") as temporary:
         pd.DataFrame(rows, columns=["run", "state", "step", "of"]).to_csv(temporary, index=False)

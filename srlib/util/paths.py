@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
-RUNS = ROOT / "runs"  # of training
+RUNS = Path(os.environ.get("SRLIB_RUNS") or ROOT / "runs")  # of training; a rehearsal has its own
 MEASUREMENTS = RESULTS / "measurements"
 PROFILES = ROOT / "profiles"
 WEIGHTS = ROOT / "data" / "weights"  # shipped with the repository

@@ -1,10 +1,13 @@
-"""What a GPU is for, in four stages: does it agree with the CPU, how fast is it, the papers' models at full size, the tables.
+"""What a GPU is for, in five stages: does it agree with the CPU, how fast is it, the small models with several seeds, the
+papers' models at full size, the tables.
 
-`srlib gpu` says first how long each would take, from the multiply-accumulates and a rate that it measures. Every stage may be
-left out, and goes on where it was interrupted: agreement after the last model, times and tables after the last measurement,
-training after the last minute. A rehearsal goes through all of them at tiny size on the CPU.
+`srlib gpu` says first how long each would take, from the multiply-accumulates and rates that it measures, and which rows will
+stay "not measured" even then. Every stage may be left out, and goes on where it was interrupted: agreement after the last
+model, times and tables after the last measurement, seeds and training after the last minute. A rehearsal goes through all of
+them at tiny size on the CPU.
 
-This was written without a GPU at hand: all of it but CUDA itself is tested by the rehearsal.
+This was written without a GPU at hand: all of it but CUDA itself is tested by the rehearsal. What only a GPU could try is not
+here: CUDA graphs in the training loop, and decoding fused into one kernel (Triton).
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, singledispatch
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -25,33 +29,57 @@ from tqdm import tqdm
 
 from srlib import cost, data
 from srlib.models.base import Batch
-from srlib.models.catalogue import DECODERS, DIFFUSION, TAILS, ModelName, build, names
-from srlib.training import runs
+from srlib.models.catalogue import ALIASES, DECODERS, DIFFUSION, TAILS, ModelName, build, names
+from srlib.training import runs, suite
 from srlib.training.checkpoint import begun
 from srlib.training.loop import autocast
-from srlib.training.settings import Settings, by_recipe, suites
+from srlib.training.settings import Settings, by_recipe, suite_of
 from srlib.util import atomic, devices, paths, provenance
 from srlib.util.errors import unknown
 from srlib.util.sizes import scaled_size
+from srlib.weights.loading import find
 from srlib.workbook import batch, expand, plan
-from srlib.workbook.measure import Drawn, Enlarged, Lab, MatrixRate, Memory, Quality, Request, Time, photograph, unmade
+from srlib.workbook.measure import (
+    Degraded,
+    Drawn,
+    Enlarged,
+    Lab,
+    MatrixRate,
+    Memory,
+    Quality,
+    Request,
+    Seams,
+    Time,
+    photograph,
+    unmade,
+)
 
-STAGES = ("agreement", "times", "training", "tables")
+STAGES = ("agreement", "times", "seeds", "training", "tables")
 ABOUT = {
     "agreement": "every model against the CPU, float32 and bf16",
     "times": "the papers' running times, both paths",
-    "training": "the papers' methods at full size",
-    "tables": "scores of all weights at hand, every notebook",
+    "seeds": "every small model with three seeds and its search, were they to run one after the other",
+    "training": "the models of the papers' tables at full size, from nothing as the papers trained them",
+    "tables": "scores of all weights at hand, those of training among them, and every notebook",
 }
+# Suites of recipes.toml that are a GPU's work. A model on RDN without a recipe takes that of its decoder on EDSR-baseline.
+FULL_SIZE = (
+    "edsr-baseline-edsr", "edsr-baseline-methods", "edsr-baseline-later", "edsr-baseline-ablations", "rdn-variants",
+    "diffusion",
+)  # fmt: skip
 WITHIN = 1e-4  # largest difference from the CPU, in float32 without TF32, of outputs in [0, 1]
 BACKWARD = 3  # a step of training costs as much as this many forward passes
+SPACE = (
+    4 * 2**30
+)  # bytes of a GPU's memory that are kept for one small run: CUDA's own half, and several times what it needs
 
 
 @dataclass(frozen=True)
 class Work:
     """What is to be done. device: where. profile: whose times and tables. folder: of what is written beside them. runs: of
     training. compared: models of the stage agreement. trained: models, each with the one whose recipe it takes ("" its own).
-    changes: settings of training. yardstick: the model that the rates are measured with. tests: more words for pytest."""
+    changes: settings of their training. suite, seeds: of the small models, and changes_small their settings. yardstick, small:
+    the models that the rates are measured with. tests: more words for pytest."""
 
     device: torch.device
     profile: str
@@ -60,7 +88,11 @@ class Work:
     compared: tuple[str, ...]
     trained: dict[str, str]
     changes: dict[str, object] = field(default_factory=dict)
+    suite: str = "compact"
+    seeds: int = 3
+    changes_small: dict[str, object] = field(default_factory=dict)
     yardstick: str = "edsr-baseline-liif"
+    small: str = "compact-liif"
     tests: tuple[str, ...] = ()
 
     def settings(self, model: str) -> Settings:
@@ -77,15 +109,31 @@ def whole(device: torch.device, dataset: str) -> Work:
         paths.RESULTS / "gpu",
         paths.RUNS,
         (*(f"edsr-baseline-{name}" for name in (*DECODERS, *TAILS)), "rdn-liif", *DIFFUSION),
-        trainable(),
-        {} if dataset == "DIV2K-train" else {"data": dataset},
+        trainable("paper"),
+        {"data": dataset},
     )
 
 
-def trainable() -> dict[str, str]:
-    """The papers' methods: on EDSR-baseline by their recipes, on RDN by the same ones."""
-    own = [*suites()["edsr-baseline-methods"]["models"], *suites()["edsr-baseline-edsr"]["models"]]
-    return dict.fromkeys(own, "") | {name.replace("edsr-baseline", "rdn"): name for name in own}
+def asked(profile: str) -> list[str]:
+    """The models whose weights a profile's notebooks ask for; costs need none."""
+    plans = [plan.plan(name, profile) for name in plan.listed(profile)]
+    kinds = [kind for kind in plan.BLOCKS if kind not in (*plan.COSTS, "decoding")]
+    blocks = [(one, block) for one in plans for kind in kinds for block in one.blocks[kind]]
+    return list(dict.fromkeys([*(n for one in plans for n in one.models), *(n for o, b in blocks for n in o.named(b))]))
+
+
+def trainable(profile: str) -> dict[str, str]:
+    """The full-size models among them that have a recipe, each with the one whose recipe it takes ("" its own): those on
+    EDSR-baseline, on RDN, the diffusion models."""
+    found = {}
+    for name in asked(profile):
+        part = ModelName.of(name)
+        model = str(ModelName(part.encoder, ALIASES.get(part.decoder, part.decoder)))
+        like = "" if suite_of(model) else model.replace("rdn-", "edsr-baseline-", 1)
+        if suite_of(like or model) in FULL_SIZE:
+            found[model] = like
+    order = ("edsr-baseline", "rdn", "")
+    return dict(sorted(found.items(), key=lambda pair: order.index(ModelName.of(pair[0]).encoder)))
 
 
 def rehearsal() -> Work:
@@ -104,11 +152,20 @@ def rehearsal() -> Work:
         "pixels": 144,
         "init": "",
     }
-    models = ("compact-liif", "compact-diif", "compact-x2", "idm-small")
-    tests = ("-k", "test_numbers_have_not_changed and liif")
-    trained = {"compact-liif": "", "compact-x2": ""}
-    cpu = torch.device("cpu")
-    return Work(cpu, str(profile), folder, folder / "runs", models, trained, settings, "compact-liif", tests)
+    return Work(
+        torch.device("cpu"),
+        str(profile),
+        folder,
+        folder / "runs",
+        compared=("compact-liif", "compact-diif", "compact-x2", "idm-small"),
+        trained={"compact-liif": "", "compact-x2": "", "idm-small": ""},
+        changes=settings,
+        suite="compact-start",
+        seeds=2,
+        changes_small=settings,
+        yardstick="compact-liif",
+        tests=("-k", "gradients and liif or metrics or window and liif"),
+    )
 
 
 def small(name: str) -> str:
@@ -168,7 +225,7 @@ def run(
 ) -> list[str]:
     """Go through the stages, by default all, and say how long each will take first; the sentences of what was not done.
 
-    dry: only say so. dataset: what models are trained on. ValueError: no such stage, or no GPU.
+    dry: only say so. dataset: what full-size models are trained on. ValueError: no such stage, or no GPU.
     """
     for name in (*stages, *skip):
         if name not in STAGES:
@@ -183,21 +240,28 @@ def run(
     chosen = [name for name in STAGES if name in (stages or STAGES) and name not in skip]
     lab = Lab(place)
     with devices.exact_float32():
-        forward, training = rates(work)
+        rate = rates(work)
         name = f"{devices.device_name(place)}, torch {torch.__version__}"
-        say(f"{name}: {forward / 1e9:.4g} GMAC/s forward, {training / 1e9:.4g} in training")
+        speeds = (
+            f"{rate.forward / 1e9:.4g} GMAC/s forward, {rate.training / 1e9:.4g} in training, {rate.small / 1e9:.4g}"
+        )
+        say(f"{name}: {speeds} in that of small models")
+        soon = coming(work) if "training" in chosen else []
         counting = {
-            "agreement": lambda: agreement_macs(work) / forward,
-            "times": lambda: measuring_macs(work, lab, "times") / forward,
-            "training": lambda: training_macs(work) / training,
-            "tables": lambda: measuring_macs(work, lab, "tables") / forward,
+            "agreement": lambda: agreement_macs(work) / rate.forward,
+            "times": lambda: measuring_macs(work, lab, "times") / rate.forward,
+            "seeds": lambda: seeds_macs(work) / rate.small,
+            "training": lambda: training_macs(work) / rate.training,
+            "tables": lambda: measuring_macs(work, lab, "tables", soon) / rate.forward,
         }
         for stage in chosen:
             say(f"{stage}: about {spoken(counting[stage]())}; {ABOUT[stage]}")
-        say("These are of the arithmetic alone; reading, writing and small layers come on top.")
+        say("These are of the arithmetic alone; reading, writing, metrics and small layers come on top.")
+        for sentence in staying(work, soon):
+            say(sentence)
         if dry:
             return []
-        doing = {"agreement": agreement, "times": times, "training": train, "tables": tables}
+        doing = {"agreement": agreement, "times": times, "seeds": seeds, "training": train, "tables": tables}
         return [f"{name}: {sentence}" for name in chosen for sentence in doing[name](work, lab, say)]
 
 
@@ -210,30 +274,41 @@ def spoken(seconds: float) -> str:
 # how long
 
 
-def rates(work: Work) -> tuple[float, float]:
-    """Multiply-accumulates a second of the yardstick: forward, and in training (a third of them forward)."""
-    model, side, images = (
-        build(work.yardstick, seed=0).to(work.device).eval(),
-        48,
-        16 if work.device.type != "cpu" else 1,
-    )
+class Rates(NamedTuple):
+    """Multiply-accumulates a second: of a forward pass, of training (a third of them forward), of training a small model, which
+    fills a GPU less."""
+
+    forward: float
+    training: float
+    small: float
+
+
+def rates(work: Work) -> Rates:
+    """Measured with the yardsticks."""
+    model, side = build(work.yardstick, seed=0).to(work.device).eval(), 48
     size = (2 * side, 2 * side)
     seconds = cost.time_forward(model, (side, side), size, 3).median
-    settings = Settings(work.yardstick, batch=images)
-    g = torch.Generator().manual_seed(0)
-    lr, hr = (torch.rand(images, 3, *s, generator=g).to(work.device) for s in ((side, side), size))
+    macs = cost.count_macs(model, (side, side), size, literal=False)
+    training = training_rate(work.yardstick, work.device)
+    small = training if work.small == work.yardstick else training_rate(work.small, work.device)
+    return Rates(macs / seconds, training, small)
+
+
+def training_rate(name: str, device: torch.device) -> float:
+    """Multiply-accumulates a second of a model's training steps: the 16 images of the recipes, on a CPU one."""
+    side, images, g = 48, 16 if device.type != "cpu" else 1, torch.Generator().manual_seed(0)
+    size, settings, model = (2 * side, 2 * side), Settings(name, batch=images), build(name, seed=0).to(device).train()
+    lr, hr = (torch.rand(images, 3, *s, generator=g).to(device) for s in ((side, side), size))
     example = Batch(lr, hr, torch.arange(0, size[0], 4), g)
-    model.train()
 
     def step() -> None:
-        with autocast(settings, work.device):
+        with autocast(settings, device):
             loss = model.loss(example)
         model.zero_grad(set_to_none=True)
         loss.backward()
 
-    macs = cost.count_macs(model, (side, side), size, literal=False)
-    part = images * macs_at(work.yardstick, side**2, size[0] * size[1] / 4)
-    return macs / seconds, BACKWARD * part / cost.stopwatch(step, 3).median
+    part = images * macs_at(name, side**2, size[0] * size[1] / 4)
+    return BACKWARD * part / cost.stopwatch(step, 3).median
 
 
 @lru_cache
@@ -258,17 +333,67 @@ def training_macs(work: Work) -> float:
     """Of the steps that are left."""
     total = 0.0
     for name in tqdm(work.trained, desc="counting MACs", leave=False):
-        settings, before, scales = work.settings(name), begun(work.runs / name), unmade(name).scales
-        left = max(0, settings.end - (before[1] if before else 0))
-        pixels = settings.patch**2 * max(scales) ** 2 if scales else settings.pixels
-        total += BACKWARD * settings.batch * left * macs_at(name, settings.patch**2, pixels)
+        before = begun(work.runs / name)
+        total += run_macs(work.settings(name), before[1] if before else 0)
     return total
 
 
-def measuring_macs(work: Work, lab: Lab, stage: str) -> float:
-    """Of the measurements that a stage still lacks."""
-    missing = [request for request in wanted(work, lab, stage) if request.find(lab) is None]
-    return sum(request_macs(request, lab) for request in tqdm(missing, desc="counting MACs", leave=False))
+def seeds_macs(work: Work) -> float:
+    """Of the runs' and trials' steps that are left; a trial keeps the encoder frozen for the same share of them as a run."""
+    total = 0.0
+    tasks = suite.tasks(work.suite, work.seeds, True, work.changes_small, runs=work.runs)
+    for task in tqdm(tasks, desc="counting MACs", leave=False):
+        settings = by_recipe(task.model, work.changes_small)
+        total += run_macs(settings) / settings.end * (task.steps - task.step)
+    return total
+
+
+def small_runs(work: Work) -> list[Settings]:
+    """The settings of the small models, without their seeds."""
+    every = suite.tasks(work.suite, 1, False, work.changes_small)
+    return [by_recipe(task.model, work.changes_small) for task in every]
+
+
+def run_macs(settings: Settings, done: int = 0) -> float:
+    """Of a run's steps after the first `done`. A frozen encoder goes forward only."""
+    model, lr_pixels = unmade(settings.model), settings.patch**2
+    pixels: float = settings.pixels
+    if model.whole_crops:
+        low, high = settings.scales
+        pixels = lr_pixels * (low**2 + low * high + high**2) / 3  # the mean of a square, uniformly drawn
+    elif model.scales:
+        pixels = lr_pixels * max(model.scales) ** 2
+    encoder, decoder = (macs * n for macs, n in zip(macs_of(settings.model), (lr_pixels, pixels), strict=True))
+    left, still = (max(0, end - done) for end in (settings.end, min(settings.frozen, settings.end)))
+    return settings.batch * (BACKWARD * left * (encoder + decoder) - (BACKWARD - 1) * still * encoder)
+
+
+def measuring_macs(work: Work, lab: Lab, stage: str, soon: Sequence[str] = ()) -> float:
+    """Of the measurements that a stage still lacks. soon: models that training will have made by then."""
+    then = Lab(lab.device, loaded={name: lab.shape(name) for name in soon})
+    missing = [r for r in wanted(work, then, stage) if getattr(r, "model", None) in soon or r.find(then) is None]
+    return sum(request_macs(request, then) for request in tqdm(missing, desc="counting MACs", leave=False))
+
+
+def coming(work: Work) -> list[str]:
+    """The models, by all their names, that training will have made and whose weights are not at hand yet."""
+    return [n for name in work.trained for n in (name, *ModelName.of(name).aliases) if find(name) is None]
+
+
+def staying(work: Work, soon: Iterable[str]) -> list[str]:
+    """The sentences on what stays "not measured" in the tables, whatever is done here."""
+    none = [name for name in asked(work.profile) if name != "bicubic" and name not in soon and find(name) is None]
+    plans = [plan.plan(name, work.profile) for name in plan.listed(work.profile)]
+    learnt = {work.settings(name).data for name in work.trained} | {one.data for one in small_runs(work)}
+    absent = sorted(
+        (learnt | {name for one in plans for name in one.datasets}) & set(data.DATASETS) - set(data.at_hand())
+    )
+    return [
+        f"Without weights even then, as nothing here trains them, so their rows stay 'not measured': {', '.join(none)}"
+        if none
+        else "Every model of the tables will have weights.",
+        *([f"Data sets that are not at hand, so what needs them stays undone: {', '.join(absent)}"] if absent else []),
+    ]
 
 
 @singledispatch
@@ -284,7 +409,7 @@ def _(request: Time, lab: Lab) -> float:
 
 
 @request_macs.register
-def _(request: Quality, lab: Lab) -> float:
+def _(request: Quality | Degraded | Seams, lab: Lab) -> float:
     pixels = sum(image_pixels(picture) for picture in data.pictures(request.dataset)[: request.limit or None])
     return macs_at(lab.model(request.model).architecture, pixels / request.scale**2, pixels)
 
@@ -321,8 +446,8 @@ def wanted(work: Work, lab: Lab, stage: str) -> list[Request]:
 
 
 def agreement(work: Work, lab: Lab, say: Callable[[str], None]) -> list[str]:
-    """agreement.csv: the largest difference from the CPU of every model, both paths, in float32 and with bf16; then the tests
-    of tests/models on the device."""
+    """agreement.csv: the largest difference from the CPU of every model, both paths, in float32 and with bf16; then the
+    numerical tests on the device."""
     file = work.folder / "agreement.csv"
     now = {"device": devices.device_name(work.device), "torch": torch.__version__, "commit": provenance.commit()}
     before = pd.read_csv(file).to_dict("records") if file.exists() else []
@@ -359,17 +484,18 @@ def compare(name: str, device: torch.device) -> list[dict]:
 
 
 def tests(work: Work, say: Callable[[str], None]) -> list[str]:
-    """pytest of tests/models on the device."""
-    place = paths.ROOT / "tests" / "models"
+    """pytest on the device: every test that asks for one (tests/conftest.py marks them)."""
+    place = paths.ROOT / "tests"
     if importlib.util.find_spec("pytest") is None or not place.is_dir():
-        return ["pytest or tests/models is not here, so the tests did not run"]
-    words = [str(place), "-q", "-m", "not slow", "--device", work.device.type, "-p", "no:cacheprovider", *work.tests]
+        return ["pytest or tests/ is not here, so the tests did not run"]
+    which = ["-m", "device and not slow", "--device", work.device.type]
+    words = [str(place), "-q", *which, "-p", "no:cacheprovider", *work.tests]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words], cwd=paths.ROOT, capture_output=True, text=True, check=False
     )
     last = done.stdout.strip().splitlines()[-1:] or [""]
-    say(f"agreement: tests/models on {work.device.type}: {last[0]}")
-    return [] if done.returncode == 0 else [f"tests of tests/models fail on {work.device.type}: {last[0]}"]
+    say(f"agreement: tests on {work.device.type}: {last[0]}")
+    return [] if done.returncode == 0 else [f"tests fail on {work.device.type}: {last[0]}"]
 
 
 def times(work: Work, lab: Lab, say: Callable[[str], None]) -> list[str]:
@@ -378,6 +504,34 @@ def times(work: Work, lab: Lab, say: Callable[[str], None]) -> list[str]:
     batch.take(wanted(work, lab, "times"), lab)
     say(f"times: {len(lab.measured) - before} measured, kept in {paths.shown(paths.MEASUREMENTS)}")
     return []
+
+
+def seeds(work: Work, lab: Lab, say: Callable[[str], None]) -> list[str]:
+    """The small models with their seeds and searches, as `srlib suite` trains them, as many side by side as fit."""
+    for dataset in {settings.data for settings in small_runs(work)}:
+        try:
+            data.pictures(dataset)
+        except data.MissingDataset as error:
+            return [str(error)]
+    apart = work.runs != paths.RUNS  # a rehearsal
+    failed = suite.train_suite(
+        work.suite,
+        seeds=work.seeds,
+        jobs=side_by_side(work.device),
+        search=True,
+        fixed=not apart,
+        changes=work.changes_small,
+        device=work.device.type,
+        runs=work.runs if apart else None,
+        say=say,
+    )
+    return [f"{', '.join(failed)}: see output.txt in {paths.shown(work.runs)}"] if failed else []
+
+
+def side_by_side(device: torch.device) -> int:
+    """How many small runs share a device: one a core, on a GPU no more than its free memory holds."""
+    room = torch.cuda.mem_get_info(device)[0] // SPACE if device.type == "cuda" else devices.cores()
+    return max(1, min(devices.cores(), room))
 
 
 def train(work: Work, lab: Lab, say: Callable[[str], None]) -> list[str]:
@@ -395,6 +549,8 @@ def train(work: Work, lab: Lab, say: Callable[[str], None]) -> list[str]:
             )
         except data.MissingDataset as error:
             missing.append(str(error))
+        except FloatingPointError as error:
+            missing.append(f"{name}: {error}")
     return list(dict.fromkeys(missing))
 
 

@@ -55,6 +55,19 @@ def test_lr_psnr_ignores_what_downsampling_removes():
     assert metrics.lr_psnr(hr + 0.1, hr, (16, 16)) == pytest.approx(20, abs=1e-4)
 
 
+@pytest.mark.parametrize("channel", metrics.CHANNELS)
+def test_every_device_scores_as_the_cpu(device, channel):
+    if device == "mps":
+        pytest.skip("mps has no double precision")
+    g = torch.Generator().manual_seed(0)
+    a, b = torch.rand(2, 1, 3, 33, 27, generator=g)
+    scores = [
+        [*metrics.psnr_and_ssim(*pair, channel=channel, crop=2), metrics.lr_psnr(*pair, (11, 9)), metrics.detail(*pair)]
+        for pair in ((a, b), (a.to(device), b.to(device)))
+    ]
+    assert scores[1] == pytest.approx(scores[0], abs=1e-5)
+
+
 @pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim])
 def test_pairs_that_do_not_match_are_refused(metric):
     a = torch.rand(1, 3, 20, 20)

@@ -38,6 +38,13 @@ def test_tiles_are_small(n, out, reach):
     assert all(t.seen.stop - t.seen.start <= 600 for t in tiles(n, out, reach, 4, 512))
 
 
+def test_tiles_on_every_device_are_the_whole_of_the_cpu(device):
+    model = tiny("diif").requires_grad_(False)
+    image = np.random.default_rng(1).random((41, 53, 3), dtype=np.float32)
+    whole = srlib.upscale(image, 2.3, model)
+    assert np.abs(whole - srlib.upscale(image, 2.3, model.to(device), tile=20)).max() < 1e-4
+
+
 def test_upscale_is_the_model_clamped():
     model = tiny("diif").requires_grad_(False)
     image = np.random.default_rng(1).random((9, 8, 3), dtype=np.float32)

@@ -30,6 +30,15 @@ def test_a_window_equals_decode(decoder, scale, centre):
     assert abs(step).max() <= 1
 
 
+@pytest.mark.parametrize("decoder", ["liif", "diif"])
+@torch.inference_mode()
+def test_a_window_on_every_device_is_the_cpus(decoder, device):
+    model, window = tiny(decoder), Window.around((23, 31), 3.7, (11.3, 16.2), (40, 24))
+    whole = model.decode(model.encode(LR), window.size)[:, :, slice(*window.rows), slice(*window.columns)]
+    alone = windows.decode(model.to(device), model.encode(LR.to(device)), window)
+    assert torch.allclose(alone.cpu(), whole, atol=1e-4)
+
+
 @pytest.mark.parametrize("centre", [(-5, -5), (0, 0), (11, 15), (23, 31), (99, 99)])
 def test_a_window_lies_in_the_image(centre):
     window = Window.around((23, 31), 4, centre, (50, 60))

@@ -33,6 +33,16 @@ def test_a_batch_shows_one_crop_in_two_sizes(examples, small):
     assert abs(float(batch.lr.mean() - batch.hr.mean())) < 0.02
 
 
+def test_every_device_crops_and_shrinks_as_the_cpu(examples, small, device):
+    """Where shrinking ends midway between two 8-bit steps, either will do."""
+    there = Images(Settings("compact-diif", data="embedded", exclude=()), torch.device(device), progress=False)
+    here, other = (images.batch(small("compact-diif"), 5) for images in (examples, there))
+    assert other.lr.device.type == device
+    assert torch.equal(other.hr.cpu(), here.hr)
+    assert torch.equal(other.rows, here.rows)
+    assert (other.lr.cpu() - here.lr).abs().max() <= 1.01 / 255
+
+
 def test_diffusion_batches_show_whole_crops(examples, small):
     settings = small("idm-small", patch=8, scales=(1.0, 8.0))
     sizes = set()

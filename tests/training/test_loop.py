@@ -16,6 +16,7 @@ from srlib import training
 from srlib.models import catalogue
 from srlib.models.unet import Enlarged, UNet
 from srlib.training import Settings, loop
+from srlib.training.batches import Images
 
 QUIET = {"progress": False}
 EACH = {"progress": False, "log_every": 1}
@@ -39,6 +40,20 @@ def test_an_interrupted_run_goes_on_as_if_unbroken(tmp_path, small, state, tiny_
     same_log(log, training.fit(settings, tmp_path / "b", **options))
     same_tensors(state(tmp_path / "a")["model"], state(tmp_path / "b")["model"])
     same_tensors(srlib.load(tmp_path / "b" / f"{model}.safetensors").state_dict(), state(tmp_path / "b")["model"])
+
+
+@pytest.mark.parametrize("model", ["compact-liif", "compact-thera-air", "idm-small"])
+def test_steps_on_every_device_lose_as_on_the_cpu(small, tiny_encoder, device, model):
+    """Two, so that the optimizer's counts."""
+    settings = small(model, patch=8, scales=(1.0, 4.0))
+
+    def losses(place: torch.device) -> list[float]:
+        network, images = loop.fresh(settings, place), Images(settings, place, progress=False)
+        optimizer = loop.optimizer_of(network, settings)
+        return [float(loop.make_step(network, optimizer, settings, images, step, place)) for step in (0, 1)]
+
+    with torch.random.fork_rng():
+        assert losses(torch.device(device)) == pytest.approx(losses(torch.device("cpu")), rel=2e-3)
 
 
 def test_a_run_can_be_forgotten(tmp_path, small, tiny_encoder):

@@ -15,7 +15,8 @@ import yaml
 from srlib import training
 from srlib.models import ModelName, catalogue
 from srlib.models.encoders import EDSR
-from srlib.training import validation
+from srlib.training import suite, validation
+from srlib.training.search import TRIALS
 from srlib.util import paths
 from srlib.workbook import gpu, plan
 from srlib.workbook.measure import Lab
@@ -60,10 +61,12 @@ def test_unknown_stages_are_named():
 
 @pytest.fixture
 def told(work, monkeypatch):
-    """Runs a rehearsal at rates of 1e9 and 2e9 that does nothing; what it says, and which stages it would have done."""
+    """Runs a rehearsal at rates of 1, 2 and 0.5e9 that does nothing; what it says, and which stages it would have done."""
     monkeypatch.setattr(gpu, "rehearsal", lambda: work)
-    monkeypatch.setattr(gpu, "rates", lambda work: (1e9, 2e9))
-    monkeypatch.setattr(gpu, "measuring_macs", lambda work, lab, stage: {"times": 7.2e12, "tables": 1.8e11}[stage])
+    monkeypatch.setattr(gpu, "rates", lambda work: gpu.Rates(1e9, 2e9, 5e8))
+    monkeypatch.setattr(gpu, "seeds_macs", lambda work: 1e9)
+    macs = {"times": lambda soon: 7.2e12, "tables": lambda soon: 6e10 * len(soon)}
+    monkeypatch.setattr(gpu, "measuring_macs", lambda work, lab, stage, soon=(): macs[stage](soon))
     lines, done = [], []
     for stage in gpu.STAGES:
         name = {"training": "train"}.get(stage, stage)
@@ -76,15 +79,23 @@ def told(work, monkeypatch):
 def test_every_stage_says_how_long_it_takes_before_any_begins(told):
     left, lines, done = told(dry=True)
     assert (left, done) == ([], [])
-    assert [line.partition(": about ")[0] for line in lines[1:5]] == list(gpu.STAGES)
-    assert "1 GMAC/s forward, 2 in training" in lines[0]
+    assert [line.partition(": about ")[0] for line in lines[1:6]] == list(gpu.STAGES)
+    assert "1 GMAC/s forward, 2 in training, 0.5 in that of small models" in lines[0]
     assert lines[2] == "times: about 2.0 h; the papers' running times, both paths"
-    assert lines[4] == "tables: about 3.0 min; scores of all weights at hand, every notebook"
+    assert lines[3].startswith("seeds: about 2 s; every small model")
+    assert lines[5].startswith("tables: about 3.0 min; scores of all weights")  # 3 models to come
+
+
+def test_without_training_the_tables_wait_for_no_model(told):
+    lines = told(["tables"], dry=True)[1]
+    assert lines[1].startswith("tables: about 0 s")
+    (sentence,) = (line for line in lines if "stay 'not measured': " in line)
+    assert "compact-x2, " in sentence
 
 
 def test_stages_are_chosen_and_left_out(told):
     assert told(["tables", "times"])[2] == ["times", "tables"]
-    assert told(skip=["training", "tables"])[2][2:] == ["agreement", "times"]
+    assert told(skip=["training", "seeds", "tables"])[2][2:] == ["agreement", "times"]
 
 
 def test_what_was_not_done_is_told(told):
@@ -100,6 +111,38 @@ def test_the_estimate_of_training(work, monkeypatch):
     monkeypatch.setattr(gpu, "begun", lambda folder: (one.settings("compact-liif") if folder == "x" else settings, 3))
     settings = training.settings.by_recipe("compact-liif", one.changes)
     assert gpu.training_macs(one) == pytest.approx(step)
+
+
+def test_the_estimate_of_a_run_with_a_frozen_encoder_and_of_whole_crops(work):
+    """A frozen encoder goes forward only; a diffusion model decodes all of its crops, on average of s uniform in [1, 4]: 7."""
+    encoder, decoder = gpu.macs_of("compact-liif")
+    frozen = training.Settings("compact-liif", steps=5, frozen=3, batch=1, patch=10, pixels=50)
+    assert gpu.run_macs(frozen) == pytest.approx(5 * 3 * (100 * encoder + 50 * decoder) - 3 * 2 * 100 * encoder)
+    assert gpu.run_macs(frozen, 4) == pytest.approx(3 * (100 * encoder + 50 * decoder))
+    encoder, decoder = gpu.macs_of("idm-small")
+    drawn = training.Settings("idm-small", steps=1, batch=1, patch=10, scales=(1.0, 4.0))
+    assert gpu.run_macs(drawn) == pytest.approx(3 * (100 * encoder + 700 * decoder))
+
+
+def test_the_estimate_of_the_seeds(work, monkeypatch):
+    """A search's trials and two seeds, all of 4 steps; what is done is not counted again."""
+    step = gpu.run_macs(training.settings.by_recipe("compact-x234", work.changes_small)) / 4
+    assert gpu.seeds_macs(work) == pytest.approx(step * 4 * (TRIALS + 2))
+    monkeypatch.setattr(suite.Task, "step", property(lambda task: task.steps))
+    assert gpu.seeds_macs(work) == 0
+
+
+def test_the_estimate_of_the_tables_counts_the_models_that_training_will_have_made(work, lab, tmp_path):
+    blocks = [{"protocol": "div2k", "datasets": ["embedded"], "scales": [2], "limit": 1}]
+    profile = tmp_path / "one.yaml"
+    record = {"diif/table2": {"models": ["compact-liif", "compact-lte"], "scores": blocks}}
+    profile.write_text(yaml.safe_dump({"profile": "one", "notebooks": record}))
+    one = dataclasses.replace(work, profile=str(profile))
+    assert gpu.measuring_macs(one, lab, "tables") == 0
+    soon = gpu.coming(one)
+    assert "compact-liif" in soon
+    assert gpu.measuring_macs(one, lab, "tables", soon) == pytest.approx(gpu.macs_at("compact-liif", 2**16, 2**18))
+    assert gpu.staying(one, soon)[0].endswith("their rows stay 'not measured': compact-lte")
 
 
 def test_macs_are_counted_by_pixel():
@@ -165,13 +208,84 @@ def test_training_goes_on_and_says_which_data_it_lacks(work, lab):
     assert "fetch it with: srlib data DIV2K-train" in sentence
 
 
+def test_a_run_that_comes_to_nothing_does_not_end_the_others(work, lab, monkeypatch):
+    def train(name, *words, **more):
+        if name == "compact-liif":
+            raise FloatingPointError("the loss is NaN")
+        done.append(name)
+
+    done = []
+    monkeypatch.setattr(gpu.runs, "train", train)
+    assert gpu.train(work, lab, print) == ["compact-liif: the loss is NaN"]
+    assert done == ["compact-x2", "idm-small"]
+
+
 def test_what_is_trained_at_full_size():
-    trained = gpu.trainable()
-    assert trained["edsr-baseline-liif"] == ""
+    trained = gpu.trainable("paper")
+    assert (
+        trained["edsr-baseline-liif"] == trained["edsr-baseline-srno"] == trained["rdn-diinn-a"] == trained["idm"] == ""
+    )
     assert trained["rdn-diif"] == "edsr-baseline-diif"
+    assert list(trained)[-1] in catalogue.DIFFUSION
     work = gpu.whole(torch.device("cuda"), "DIV2K-train")
     assert work.settings("rdn-x3").scales == (3.0, 3.0)
-    assert work.settings("rdn-liif").steps == 1_000_000
+    assert {work.settings(name).steps for name in trained} == {1_000_000}
+    assert {work.settings(name).data for name in trained} == {"DIV2K-train"}
+
+
+def test_after_all_stages_every_model_of_the_paper_profile_has_weights(no_data, tmp_path, monkeypatch):
+    """The small ones that it names are shipped; on another data set too, and of what is not at hand the names are said."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    work = gpu.whole(torch.device("cuda"), "Set5")
+    said = gpu.staying(work, gpu.coming(work))
+    assert said[0] == "Every model of the tables will have weights."
+    assert {"Set5", "Urban100", "DIV2K-valid", "bsd400"} <= set(said[1].partition(": ")[2].split(", "))
+    assert "rdn-liif" in gpu.staying(work, [])[0]
+
+
+@pytest.mark.parametrize("free, cores, jobs", [(40, 16, 10), (40, 4, 4), (3, 16, 1)])
+def test_as_many_small_runs_as_fit_share_a_gpu(monkeypatch, free, cores, jobs):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free * 2**30, 2**40))
+    monkeypatch.setattr(gpu.devices, "cores", lambda: cores)
+    assert gpu.side_by_side(torch.device("cuda")) == jobs
+    assert gpu.side_by_side(torch.device("cpu")) == cores
+
+
+def test_seeds_are_a_suite_of_their_own_device_and_folder(work, lab, monkeypatch):
+    asked = []
+    monkeypatch.setattr(gpu.suite, "train_suite", lambda name, **how: asked.append((name, how)) or ["compact-x234"])
+    assert gpu.seeds(work, lab, print) == [f"compact-x234: see output.txt in {paths.shown(work.runs)}"]
+    name, how = asked[0]
+    assert (name, how["seeds"], how["search"], how["device"]) == ("compact-start", 2, True, "cpu")
+    assert (how["changes"], how["runs"], how["fixed"]) == (work.changes_small, work.runs, False)
+    whole = dataclasses.replace(gpu.whole(torch.device("cpu"), "DIV2K-train"), changes_small={"data": "embedded"})
+    gpu.seeds(whole, lab, print)
+    assert (asked[1][0], asked[1][1]["runs"], asked[1][1]["fixed"]) == ("compact", None, True)
+    (sentence,) = gpu.seeds(gpu.whole(torch.device("cpu"), "DIV2K-train"), lab, print)
+    assert "bsd400" in sentence
+
+
+def test_the_tests_of_the_stage_are_those_that_ask_for_a_device(work, monkeypatch):
+    commands, said = [], []
+
+    def run(command, **how):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 1, "...\n2 failed in 3 s\n")
+
+    monkeypatch.setattr(gpu.subprocess, "run", run)
+    one = dataclasses.replace(work, device=torch.device("cuda", 1), tests=("-x",))
+    assert gpu.tests(one, said.append) == ["tests fail on cuda: 2 failed in 3 s"]
+    assert said == ["agreement: tests on cuda: 2 failed in 3 s"]
+    assert commands[0][3:9] == [str(paths.ROOT / "tests"), "-q", "-m", "device and not slow", "--device", "cuda"]
+    assert commands[0][-1] == "-x"
+
+
+def test_a_test_that_asks_for_a_device_is_marked(device, request):
+    assert request.node.get_closest_marker("device")
+
+
+def test_another_is_not(request):
+    assert request.node.get_closest_marker("device") is None
 
 
 def test_the_rehearsal_is_the_paper_profile_made_small(no_data, tmp_path):
@@ -191,7 +305,7 @@ def test_the_rehearsal_is_the_paper_profile_made_small(no_data, tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_rehearsal(tmp_path):
-    """All four stages of the paper profile at tiny size, in a copy of the project on a machine without data sets."""
+    """All five stages of the paper profile at tiny size, in a copy of the project on a machine without data sets."""
     for part in ("srlib", "notebooks", "profiles", "Snakefile", "data/weights", "tests"):
         source, target = paths.ROOT / part, tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -205,4 +319,9 @@ def test_the_whole_rehearsal(tmp_path):
     assert done.returncode == 0, done.stderr[-6000:]
     runs = list((tmp_path / "results" / "rehearsal").glob("**/run.json"))
     assert len(runs) == len(plan.listed("paper"))
-    assert pd.read_csv(tmp_path / "results" / "gpu-rehearsal" / "agreement.csv")["largest"].max() < 0.1
+    folder = tmp_path / "results" / "gpu-rehearsal"
+    assert pd.read_csv(folder / "agreement.csv")["largest"].max() < 0.1
+    assert set(pd.read_csv(folder / "runs" / "suite.csv")["state"]) == {"complete"}
+    trained = ("compact-liif", "compact-x2", "idm-small", "compact-x234-seed1")
+    assert all(list((folder / "runs" / name).glob("*.safetensors")) for name in trained)
+    assert not (tmp_path / "runs").exists()
