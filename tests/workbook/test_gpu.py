@@ -306,12 +306,11 @@ def test_the_rehearsal_is_the_paper_profile_made_small(no_data, tmp_path):
 @pytest.mark.slow
 def test_the_whole_rehearsal(tmp_path):
     """All five stages of the paper profile at tiny size, in a copy of the project on a machine without data sets."""
-    for part in ("srlib", "notebooks", "profiles", "Snakefile", "data/weights", "tests"):
-        source, target = paths.ROOT / part, tmp_path / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-        shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copy(source, target)
-    shutil.copy(paths.ROOT / "pyproject.toml", tmp_path)
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
+    for file in filter(None, files.split("\0")):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(paths.ROOT / file, tmp_path / file)
     (tmp_path / "no-data").mkdir()
     environment = os.environ | {"SRLIB_DATA": str(tmp_path / "no-data"), "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-m", "srlib", "gpu", "--rehearse"]
