@@ -70,7 +70,7 @@ def checked(notebook: str, parameters: dict) -> dict:
             plan.plan(record, values["profile"], values["changes"])  # ValueError for what it does not know
         elif rest:
             raise ValueError(
-                f"{notebook} opens no record that {', '.join(rest)} could change: its cells have no workbook.open(\"NAME\", ...)"
+                f'{notebook} opens no record that {", ".join(rest)} could change: its cells have no workbook.open("NAME", ...)'
             )
     elif rest:
         raise unknown(f"parameter of {notebook}", next(iter(rest)), list(values))

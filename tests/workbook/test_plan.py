@@ -1,5 +1,11 @@
 """Profiles say what each notebook is about, and every entry is checked."""
 
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
 import pytest
 
 from srlib.util import paths
@@ -96,3 +102,41 @@ def test_a_profile_of_ones_own(tmp_path):
     path.write_text("profile: own\nlike: quick\nnotebooks:\n  mine: {models: [bicubic]}\n  train: {skip: true}\n")
     assert plan.plan("mine", path).models == ("bicubic",)
     assert "train" not in plan.listed(path)
+
+
+def test_a_listed_notebook_is_one_record(tmp_path):
+    """In a copy of the project: a notebook, its record, its line of the index; then all that is asked of what is listed."""
+    for part in paths.ROOT.glob("[!.]*"):
+        if part.name in ("srlib", "notebooks", "profiles", "tests"):
+            shutil.copytree(
+                part, tmp_path / part.name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            )
+        else:
+            (tmp_path / part.name).symlink_to(part)
+    page = nbformat.read(paths.NOTEBOOKS / "quickstart.ipynb", as_version=4)
+    for cell in page.cells:
+        cell.source = cell.source.replace('workbook.open("quickstart"', 'workbook.open("mine"')
+    nbformat.write(page, tmp_path / "notebooks" / "mine.ipynb")
+    with (tmp_path / "profiles" / "quick.yaml").open("a") as profile:
+        profile.write("  mine: {title: a notebook of my own, models: [bicubic]}\n")
+
+    def run(*words):
+        environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{tmp_path / 'tests'}"}
+        command = [sys.executable, *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert run("tests/test_index.py").returncode == 0
+    files = ("test_readme.py", "test_index.py", "workbook/test_plan.py", "workbook/test_execute.py")
+    asked = "mine or quick or test_plan or test_index or listed or reference or whole or summary"
+    flags = (
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=--import-mode=importlib",
+        "-k",
+        f"({asked}) and not one_record",
+    )
+    done = run("-m", "pytest", *flags, *(f"tests/{file}" for file in files), "-rA")
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert "test_listed_notebooks_are_committed_clean_and_thin[mine]" in done.stdout
