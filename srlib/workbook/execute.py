@@ -39,7 +39,7 @@ OPENS = re.compile(r"""^[^#\n]*\bworkbook\.open\(\s*(?:notebook\s*=\s*)?(["'])(.
 
 
 def opened(path: Path) -> str:
-    """The name of the record that a notebook's cells open, `workbook.open("diif/table2", ...)`, which a copy keeps; "" for none."""
+    """The name of the record that a notebook's cells open, `workbook.open("NAME", ...)`, which a copy keeps; "" for none."""
     cells = json.loads(path.read_text())["cells"]
     found = OPENS.search("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
     return found[2] if found else ""
@@ -123,17 +123,20 @@ def execute(notebook: str, out: str | Path = "", parameters: dict | None = None,
     return content
 
 
-def read(path: Path) -> dict:
-    """A plan. ValueError if it is none."""
+def read(path: Path, needed: Sequence[str] = ()) -> dict:
+    """A plan. ValueError if it is none, or lacks an entry that is needed."""
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: no plan ({error}); srlib reproduce writes one") from error
+    if lacking := [name for name in needed if not isinstance(content, dict) or name not in content]:
+        raise ValueError(f"{path}: no plan (it has no {', '.join(lacking)}); srlib reproduce writes one")
+    return content
 
 
 def run_planned(name: str, path: Path) -> dict:
     """Run one notebook of a plan, which may only read measurements; run.json's content."""
-    content = read(path)
+    content = read(path, ("profile", "from", "device"))
     parameters = {"profile": content["from"], "device": content["device"]}
     with environment(store.ONLY_READ, "1"):
         return execute(name, paths.RESULTS / content["profile"] / name, parameters, progress=False)

@@ -77,6 +77,9 @@ def test_other_scales_leave_the_costs_beside_scores_as_they_are():
         ("diif/table2", {"datasets": "Set5"}, "datasets is a list"),
         ("quickstart", {"scale": "big"}, "scale is a float"),
         ("quickstart", {"repeats": 3}, "has no repeats to change"),
+        ("diif/table2", {"scores": 3}, "scores is a list"),
+        ("diif/table2", {"scores": [3]}, "each of scores is a dict"),
+        ("diif/table2", {"models": 3}, "models is a list"),
         ("diif/table2", {"scores": [{"protocl": "diinn"}]}, "unknown entry in scores of diif/table2 'protocl'"),
     ],
 )
@@ -95,6 +98,39 @@ def test_a_profile_with_an_unknown_entry_is_refused(tmp_path):
     path.write_text("profile: own\nlike: quick\nnotebok: {}\n")
     with pytest.raises(ValueError, match="notebok: no such entry"):
         plan.profile(path)
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("profile: own\nnotebooks: [\n", "own.yaml, line 3: no YAML"),
+        ("profile: own\nlike: quick\nabout: \x01\n", "own.yaml, line 3: no YAML"),
+        ("profile: own\nabout: !!python/name:os.system x\n", "own.yaml, line 2: no YAML"),
+        ("", "own.yaml, line 1: a profile is names with"),
+        ("- a\n", "own.yaml, line 1: a profile is names with"),
+        ("profile: own\nnotebooks: 3\n", "own.yaml, line 2: notebooks is names with"),
+        ("profile: own\nlike: [quick]\n", "own.yaml, line 2: like is a name"),
+        ("profile: own\nlike: quick\ngroups:\n  mine: bicubic\n", "own.yaml, line 4: mine is a list"),
+        ("profile: own\nnotebooks:\n  train: x\n", "own.yaml, line 3: train is names with"),
+        ("profile: own\nnotebooks:\n  train:\n    models: {a: b}\n", "line 4: models of train is a list or a name"),
+        ("profile: own\nnotebooks:\n  train:\n    scores: 3\n", "line 4: scores of train is a list"),
+        ("profile: own\nnotebooks:\n  train:\n    scores: [3]\n", "line 4: each of scores of train is names with"),
+        ("like: quick\n", "own.yaml: it has no entry profile"),
+        ("profile: own\n", "own.yaml: it has no entry notebooks"),
+    ],
+)
+def test_a_file_that_is_no_profile_is_told_with_its_line(tmp_path, text, says):
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=says):
+        plan.plan("train", path)
+
+
+def test_a_profile_may_leave_entries_empty(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("profile: 3\nlike: quick\nnotebooks:\n")
+    assert plan.listed(path) == plan.listed()
+    assert plan.profile(path)["profile"] == "3"
 
 
 def test_a_profile_of_ones_own(tmp_path):
