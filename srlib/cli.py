@@ -6,10 +6,12 @@ What they do lies in the library, which is imported when a command runs: `srlib 
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,12 +19,18 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from cyclopts.completion.detect import ShellDetectionError
 
 from srlib import __version__
-from srlib.util.errors import Unknown
+from srlib.util.errors import NotMeasured, Unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FAILURES = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, ShellDetectionError)
+FAILURES = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, ShellDetectionError, NotMeasured)
+EXTRAS = {  # what is not always installed -> packages that an import would look for
+    "notebooks": ("papermill", "ipykernel"),
+    "batch": ("snakemake", "papermill", "ipykernel"),
+    "book": ("jinja2", "sphinx", "myst_nb", "furo", "sphinx_design", "sphinx_copybutton"),
+    "demo": ("voila",),
+}
 
 app = App(
     name="srlib",
@@ -71,6 +79,24 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def complain(text: object) -> None:
     print(f"srlib: {text if isinstance(text, Failed) else ' '.join(str(text).split())}", file=sys.stderr)
+
+
+def need(extra: str, words: str) -> None:
+    """Failed, with the command that installs it, if an extra of `EXTRAS` is not here. words: what needs it."""
+    if lacking := [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]:
+        raise Failed(f"{words} {', '.join(lacking)}: pip install 'srlib[{extra}]'")
+
+
+@contextlib.contextmanager
+def cells_of(what: str) -> Iterator[None]:
+    """What fails in a notebook's cell, or in its kernel, is told in a sentence, with the last line of the traceback."""
+    try:
+        yield
+    except FAILURES:
+        raise
+    except Exception as error:
+        last = str(error).strip().splitlines()[-1:] or [""]
+        raise Failed(f"{what} failed ({type(error).__name__}): {last[0]}") from error
 
 
 def show(table: pd.DataFrame) -> None:
@@ -163,10 +189,7 @@ def demo(*, ip: str = "127.0.0.1", port: int = 8866) -> int:
         ip: The address to listen at; 0.0.0.0 lets other machines in.
         port: Its port.
     """
-    import importlib.util
-
-    if importlib.util.find_spec("voila") is None:
-        raise Failed("the pages need Voilà: pip install 'srlib[demo]'")
+    need("demo", "the pages need")
     from srlib.demos import serve
 
     return serve.serve(ip, port)
@@ -208,13 +231,9 @@ def run_notebook(
         show(execute.summary(summary))
         return
     given = dict(pair(word) for word in parameters or []) | ({"profile": profile} if profile else {})
-    try:
+    need("notebooks", "a notebook needs")
+    with cells_of(notebook):  # the executed notebook has the traceback
         content = execute.run_planned(notebook, plan) if plan else execute.execute(notebook, out or "", given)
-    except FAILURES:
-        raise
-    except Exception as error:  # of a cell, or of the kernel: the executed notebook has the traceback
-        last = str(error).strip().splitlines()[-1:] or [""]
-        raise Failed(f"{notebook} failed ({type(error).__name__}): {last[0]}") from error
     print(f"{notebook}: {content['seconds']} s, results in {content['parameters']['out']}")
 
 
@@ -250,6 +269,7 @@ def reproduce(
     """
     from srlib.workbook import batch, execute
 
+    need("batch", "the batch needs")
     path = batch.prepare(profile, device)
     code = batch.run(path, options)
     show(execute.summary(path.parent))
@@ -270,7 +290,10 @@ def judge(folder: Path, /, *names: str) -> None:
 
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}")
-    print("\n".join(f"{name}: judged again" for name in execute.judge(folder, names)) or "nothing that can be judged")
+    need("notebooks", "a notebook needs")
+    with cells_of(f"judging {folder}"):
+        judged = execute.judge(folder, names)
+    print("\n".join(f"{name}: judged again" for name in judged) or "nothing that can be judged")
 
 
 @app.command(
@@ -415,6 +438,7 @@ def book(profile: str = "", /, *, out: Path | None = None) -> None:
         profile: Whose results, quick or compact; by default the reference copy.
         out: Folder of the site; by default results/book/PROFILE.
     """
+    need("book", "the book needs")
     from srlib.site import build
 
     print(build.build(profile, out or ""))

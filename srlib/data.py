@@ -108,8 +108,11 @@ def pictures(dataset: str | Path, *, exclude: Sequence[str] = ()) -> list[Pictur
 
 
 def embedded(name: str) -> np.ndarray:
-    """A colour image out of scikit-image's wheel, RGB uint8."""
+    """A colour image out of scikit-image's wheel, RGB uint8. ValueError with the names that there are."""
     import skimage.data
+
+    if name not in EMBEDDED:
+        raise ValueError(f"no image {name!r} in scikit-image's wheel; it has {', '.join(EMBEDDED)}")
 
     image = getattr(skimage.data, name)()
     return np.ascontiguousarray((image[0] if isinstance(image, tuple) else image)[..., :3])

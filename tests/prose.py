@@ -8,6 +8,10 @@ import pandas as pd
 from srlib.util import paths
 
 REFERENCE = paths.RESULTS / "reference"
+COMPACT = REFERENCE / "compact"
+RUNS = sorted(
+    {path.parent.relative_to(COMPACT).as_posix() for path in COMPACT.rglob("*.*")} - {"demos"}
+)  # of notebooks
 
 # Digits that are no results: in code, links, names, sizes, scales, tables and figures.
 NAMES = (
@@ -38,7 +42,7 @@ def paragraphs(page: str) -> list[str]:
 @cache
 def read(name: str) -> pd.DataFrame:
     """A CSV of the reference run: "diif/table2/scores.csv"."""
-    return pd.read_csv(REFERENCE / "compact" / name)
+    return pd.read_csv(COMPACT / name)
 
 
 def claim(notebook: str, words: str) -> float:

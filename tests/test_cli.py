@@ -1,5 +1,6 @@
 """The command line: options, exit codes, sentences."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from PIL import Image
 from srlib import cli
 from srlib.training import runs
 from srlib.training.settings import DEFAULTS
+from srlib.util.errors import NotMeasured
 from srlib.workbook import batch, execute
 
 COMMANDS = [
@@ -165,6 +167,10 @@ FAILING = [
     ),
     (["upscale", "empty", "--scale", "2"], "no images in the folder empty"),
     (["train", "compact-liif", "--steps", "0"], "steps must be a positive integer"),
+    (["measure", "--profile", "odd.yaml"], "odd.yaml, line 1: no YAML"),
+    (["measure", "job", "--plan", "plan.json"], "plan.json: no plan (it has no jobs); srlib reproduce writes one"),
+    (["run", "quickstart", "--plan", "plan.json"], "plan.json: no plan (it has no profile, from); srlib reproduce"),
+    (["judge", "absent"], "no folder absent"),
     (["weights", "--check", "photo.jpg"], "neither a safetensors file nor"),
 ]
 
@@ -172,6 +178,8 @@ FAILING = [
 @pytest.mark.parametrize("words, says", FAILING, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_a_failure_ends_with_1_and_a_sentence(srlib, photo, no_data, words, says):
     Path("empty").mkdir()
+    Path("odd.yaml").write_text("[")
+    Path("plan.json").write_text('{"device": "cpu"}')
     code, _, err = srlib(*words)
     assert (code, is_sentence(err), says in err) == (1, True, True), err
 
@@ -186,6 +194,7 @@ def raising(error):
 ENDS = [
     (FloatingPointError("the loss is NaN"), 1, "srlib: the loss is NaN\n"),
     (MemoryError("Unable to allocate 3 TiB"), 1, "srlib: Unable to allocate 3 TiB\n"),
+    (NotMeasured("not measured: a; measure it first"), 1, "srlib: not measured: a; measure it first\n"),
     (MemoryError(), 1, "srlib: MemoryError\n"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory\nat x"), 1, "srlib: not enough memory: Default"),
     (KeyboardInterrupt(), 130, "srlib: stopped\n"),
@@ -387,6 +396,37 @@ def test_a_failed_cell_is_a_sentence(srlib, monkeypatch):
     monkeypatch.setattr(execute, "execute", raising(Exception("cell 3\nTraceback\nRuntimeError: no 42")))
     code, _, err = srlib("run", "quickstart")
     assert (code, is_sentence(err), "RuntimeError: no 42" in err) == (1, True, True)
+
+
+def test_judging_without_the_rows_is_a_sentence(srlib, tmp_path):
+    (tmp_path / "diif" / "table3").mkdir(parents=True)
+    (tmp_path / "diif" / "table3" / "run.json").write_text('{"profile": "quick"}')
+    code, _, err = srlib("judge", tmp_path, "diif/table3")
+    assert (code, is_sentence(err), "cannot be judged again without its rows" in err) == (1, True, True), err
+
+
+WITHOUT = [
+    (["run", "quickstart"], "papermill", "srlib: a notebook needs papermill: pip install 'srlib[notebooks]'\n"),
+    (["judge", "."], "papermill", "srlib: a notebook needs papermill: pip install 'srlib[notebooks]'\n"),
+    (["reproduce"], "snakemake", "srlib: the batch needs snakemake: pip install 'srlib[batch]'\n"),
+    (["book"], "sphinx", "srlib: the book needs sphinx: pip install 'srlib[book]'\n"),
+    (["demo"], "voila", "srlib: the pages need voila: pip install 'srlib[demo]'\n"),
+]
+
+
+@pytest.mark.parametrize("words, package, says", WITHOUT, ids=lambda value: str(value))
+def test_a_package_that_is_not_here_is_named_with_its_extra(srlib, monkeypatch, words, package, says):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: find(name, *more) if name != package else None)
+    code, _, err = srlib(*words)
+    assert (code, err) == (1, says)
+
+
+def test_every_extra_is_one_that_the_project_has():
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert cli.EXTRAS.keys() <= project["optional-dependencies"].keys()
 
 
 def test_summary_is_a_table(srlib, tmp_path):

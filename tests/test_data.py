@@ -20,6 +20,13 @@ def test_embedded_images_need_no_download():
         assert image.flags.c_contiguous
 
 
+def test_an_image_that_is_not_embedded_is_told_with_those_that_are():
+    with pytest.raises(
+        ValueError, match="no image 'nothere' in scikit-image's wheel; it has astronaut, chelsea, coffee"
+    ):
+        data.embedded("nothere")
+
+
 def test_any_folder_is_a_data_set(tmp_path, rgb):
     for name in ("b.png", "a.bmp", "notes.txt"):
         (tmp_path / name).write_text("") if name.endswith("txt") else Image.fromarray(rgb).save(tmp_path / name)

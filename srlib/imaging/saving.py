@@ -152,6 +152,13 @@ def deflated(pixels: np.ndarray) -> bytes:
     return zlib.compress(steps.tobytes())
 
 
+def tells_a_shape(tag: int, value: object) -> bool:
+    """Whether this is a description in which a program keeps the size of the pixels: that of the picture before. tifffile's
+    {"shape": [20, 30]} and shape=(20, 30), and OME-XML."""
+    told = value.strip() if tag == ExifTags.Base.ImageDescription and isinstance(value, str) else ""
+    return told.startswith("shape=") or (told.startswith("{") and '"shape":' in told) or told.endswith("OME>")
+
+
 def tiff_directory(
     shape: tuple[int, int, int], dtype: np.dtype, said: Metadata, *, large: bool
 ) -> ImageFileDirectory_v2:
@@ -159,7 +166,7 @@ def tiff_directory(
     64 bits."""
     height, width, channels = shape
     directory = ImageFileDirectory_v2(ifh=b"II+\0" + bytes(12) if large else b"II*\0" + bytes(4))
-    directory.update(said.tags)
+    directory.update({tag: value for tag, value in said.tags.items() if not tells_a_shape(tag, value)})
     directory.update(said.directories((height, width)))
     tags = ExifTags.Base
     directory[tags.ImageWidth], directory[tags.ImageLength] = width, height

@@ -117,7 +117,8 @@ def tail(scale: int) -> DecoderRecord:
 
 # Decoders that make their own scales only. IDM's Figure 1 shows EDSR at x8; DIIF's Table 1 counts the costs of EDSR and RDN at
 # x16. x234 is one encoder with three tails.
-TAILS: dict[str, DecoderRecord] = {f"x{scale}": tail(scale) for scale in (2, 3, 4, 8, 16)} | {
+SINGLE_SCALES = {f"x{scale}": scale for scale in (2, 3, 4, 8, 16)}
+TAILS: dict[str, DecoderRecord] = {name: tail(scale) for name, scale in SINGLE_SCALES.items()} | {
     "x234": DecoderRecord(lambda channels, hidden: Tails(channels, (2, 3, 4)), "EDSR ×2 ×3 ×4", "#000000")
 }
 
@@ -196,6 +197,16 @@ class ModelName:
             following = OTHER_COLOURS[len(given_colours) % len(OTHER_COLOURS)]
             return given_colours.setdefault(self.decoder, following)
         return self.record.colour
+
+    @property
+    def family(self) -> str:
+        """The decoder that it is a variant of: 'liif-wo-cell' and 'liif' are 'liif', 'thera-air' is 'thera'."""
+        return self.decoder.partition("-")[0]
+
+    @property
+    def scale(self) -> int | None:
+        """The only scale that it makes: 'rdn-x3' -> 3; None for any other."""
+        return SINGLE_SCALES.get(self.decoder)
 
     @property
     def aliases(self) -> list[str]:

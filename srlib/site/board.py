@@ -18,6 +18,7 @@ PROTOCOLS = {
     ("diif", 1): "div2k", ("diif", 2): "benchmark-y", ("diif", 4): "div2k", ("diinn", 1): "diinn", ("diinn", 2): "diinn",
     ("diinn", 3): "diinn", ("diinn", 5): "diinn", ("field", 1): "benchmark-y",
 }  # fmt: skip
+PRINTED = {name: label for label, name in published.ENCODERS.items()}  # encoders as the papers call them
 KEY = ["decoder", "dataset", "at", "protocol"]
 
 
@@ -94,7 +95,7 @@ def board(run: Run) -> pd.DataFrame:
         if some is not None and len(some):
             first = some.iloc[0]
             taken.add(first.name)
-            encoder = {"edsr-baseline": "EDSR-baseline", "rdn": "RDN"}.get(first["encoder"], "")
+            encoder = PRINTED.get(first["encoder"], "")
             said = {"published": first["published"], "source": f"{first['source']}{', ' + encoder if encoder else ''}"}
         lines.append(row | said)
     for row in paper.drop(index=list(taken)).to_dict("records"):

@@ -25,7 +25,7 @@ LEFT_OUT = "*Not measured in this run.*"
 
 def methods() -> list[str]:
     """The chapters on decoders: one for each of the catalogue and its variants, "liif", "thera"."""
-    return list(dict.fromkeys(name.partition("-")[0] for name in DECODERS))
+    return list(dict.fromkeys(ModelName("", name).family for name in DECODERS))
 
 
 class Filler:
@@ -234,7 +234,7 @@ def changes() -> str:
 
 def chapter(method: str) -> str:
     """The chapter of a decoder that nobody has written one for: what its file says, what it computes, its code."""
-    decoder = next(name for name in DECODERS if name.partition("-")[0] == method)
+    decoder = next(name for name in DECODERS if ModelName("", name).family == method)
     record = DECODERS[decoder]
     module = (record.make.func if isinstance(record.make, partial) else record.make).__module__
     return "\n\n".join(

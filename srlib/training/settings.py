@@ -125,8 +125,8 @@ def suite_of(model: str) -> str:
 def recipe(model: str, like: str = "") -> dict[str, object]:
     """The settings in recipes.toml for a model, or for the one that it is to be trained like: its suite's, and its own on top.
     A network with a scale of its own has that scale, whosever the recipe is; without a recipe it has only that."""
-    only = re.search(r"-x(\d\d?)$", model)
-    own_scale = {"scales": (float(only[1]),) * 2} if only else {}
+    only = ModelName.of(model).scale
+    own_scale = {"scales": (float(only),) * 2} if only else {}
     if not (suite := suite_of(like or model)):
         return own_scale
     said = suites()[suite]

@@ -138,15 +138,18 @@ def tasks(
 
 
 def tree(fixed: bool) -> Path:
-    """The work tree that the runs are trained from: runs/tree, at the commit of its first use; without git this one."""
+    """The work tree that the runs are trained from: runs/tree, at the commit of its first use; without git this one.
+    ValueError if git makes none."""
     place = paths.RUNS / "tree"
     if not fixed or provenance.commit() == "unknown":
         return paths.ROOT
     if not place.exists():
         paths.RUNS.mkdir(exist_ok=True)
-        git = ["git", "-C", str(paths.ROOT), "worktree"]
-        subprocess.run([*git, "prune"], check=True, capture_output=True)
-        subprocess.run([*git, "add", "--detach", str(place), "HEAD"], check=True, capture_output=True)
+        for words in (["prune"], ["add", "--detach", str(place), "HEAD"]):
+            command = ["git", "-C", str(paths.ROOT), "worktree", *words]
+            if (made := subprocess.run(command, capture_output=True, text=True, check=False)).returncode:
+                told = made.stderr.strip() or "it did not say why"
+                raise ValueError(f"git makes no work tree {paths.shown(place)}: {told}; or train from this one: --here")
         (place / "runs").symlink_to(paths.RUNS, target_is_directory=True)
     return place
 

@@ -10,6 +10,10 @@ class Unknown(ValueError):
     """A name that nothing has."""
 
 
+class NotMeasured(RuntimeError):
+    """A measurement that is not in the store, asked for where nothing may be measured."""
+
+
 def unknown(what: str, name: object, known: Sequence[str]) -> Unknown:
     """An error that names the nearest known names."""
     near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.4)

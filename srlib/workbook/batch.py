@@ -47,7 +47,7 @@ def command(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT
     where = [] if {"--executor", "--cores", "-c", "--jobs", "-j"} & set(options) else ["--cores", "all"]
     if "--executor" not in options and "--resources" not in options:
         where += ["--resources", f"gpu={torch.cuda.device_count()}"]
-    content = execute.read(plan_file)
+    content = execute.read(plan_file, ("profile", "jobs"))
     if first := begun_first(content["jobs"]):
         where += ["--prioritize", *(f"results/{content['profile']}/.jobs/{key}.done" for key in first)]
     files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory), "--configfile", str(plan_file)]
@@ -143,7 +143,7 @@ def expectations() -> dict[tuple[str, str | None], float]:
 
 def measure_job(key: str, path: Path) -> list[str]:
     """Measure what one job of a plan lacks, on a GPU of its own where there are any; the names of what was measured."""
-    content = execute.read(path)
+    content = execute.read(path, ("device", "jobs"))
     if key not in content["jobs"]:
         raise unknown("job", key, list(content["jobs"]))
     with devices.one_gpu():

@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -34,15 +35,27 @@ def locate(notebook: str) -> Path:
     raise unknown("notebook", notebook, notebooks())
 
 
+OPENS = re.compile(r"""^[^#\n]*\bworkbook\.open\(\s*(?:notebook\s*=\s*)?(["'])(.+?)\1""", re.MULTILINE)
+
+
+def opened(path: Path) -> str:
+    """The name of the record that a notebook's cells open, `workbook.open("NAME", ...)`, which a copy keeps; "" for none."""
+    cells = json.loads(path.read_text())["cells"]
+    found = OPENS.search("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+    return found[2] if found else ""
+
+
 def checked(notebook: str, parameters: dict) -> dict:
     """All parameters of a notebook, the given ones in place of its defaults.
 
-    What is no parameter of the notebook goes into its `changes`, if it has them: models, datasets, scales, options.
-    ValueError for an unknown notebook or parameter, with the nearest names, or a value of another kind than the default.
+    What is no parameter of the notebook goes into its `changes`, if it has them: models, datasets, scales, options of the
+    record that it opens. ValueError for an unknown notebook or parameter, with the nearest names, a value of another kind than
+    the default, and for changes where no record is opened.
     """
     import papermill
 
-    declared = papermill.inspect_notebook(str(locate(notebook)))
+    path = locate(notebook)
+    declared = papermill.inspect_notebook(str(path))
     if not declared:
         raise ValueError(f"{notebook}: no cell is tagged 'parameters'")
     values = {name: ast.literal_eval(entry["default"]) for name, entry in declared.items()}
@@ -53,7 +66,12 @@ def checked(notebook: str, parameters: dict) -> dict:
             values[name] = value
     if "changes" in values:
         values["changes"] = values["changes"] | rest
-        plan.plan(notebook, values["profile"], values["changes"])  # ValueError for what it does not know
+        if record := opened(path):
+            plan.plan(record, values["profile"], values["changes"])  # ValueError for what it does not know
+        elif rest:
+            raise ValueError(
+                f'{notebook} opens no record that {", ".join(rest)} could change: its cells have no workbook.open("NAME", ...)'
+            )
     elif rest:
         raise unknown(f"parameter of {notebook}", next(iter(rest)), list(values))
     return values
@@ -85,8 +103,8 @@ def execute(notebook: str, out: str | Path = "", parameters: dict | None = None,
     inside = path.resolve().is_relative_to(paths.NOTEBOOKS)
     name = path.resolve().relative_to(paths.NOTEBOOKS).with_suffix("").as_posix() if inside else path.stem
     folder = Path(out or paths.RESULTS / "interactive" / name).resolve()
+    values = checked(notebook, parameters or {})  # what is refused leaves no folder
     folder.mkdir(parents=True, exist_ok=True)
-    values = checked(notebook, parameters or {})
     values |= {"out": str(folder)} if "out" in values else {}
     origin = folder / "run.json"
     origin.unlink(missing_ok=True)  # a folder with run.json is a finished one
@@ -105,17 +123,20 @@ def execute(notebook: str, out: str | Path = "", parameters: dict | None = None,
     return content
 
 
-def read(path: Path) -> dict:
-    """A plan. ValueError if it is none."""
+def read(path: Path, needed: Sequence[str] = ()) -> dict:
+    """A plan. ValueError if it is none, or lacks an entry that is needed."""
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: no plan ({error}); srlib reproduce writes one") from error
+    if lacking := [name for name in needed if not isinstance(content, dict) or name not in content]:
+        raise ValueError(f"{path}: no plan (it has no {', '.join(lacking)}); srlib reproduce writes one")
+    return content
 
 
 def run_planned(name: str, path: Path) -> dict:
     """Run one notebook of a plan, which may only read measurements; run.json's content."""
-    content = read(path)
+    content = read(path, ("profile", "from", "device"))
     parameters = {"profile": content["from"], "device": content["device"]}
     with environment(store.ONLY_READ, "1"):
         return execute(name, paths.RESULTS / content["profile"] / name, parameters, progress=False)

@@ -36,7 +36,8 @@ def colour(model: str) -> str:
 
 def line(model: str) -> str:
     """Solid for small models, dashed for EDSR-baseline and diffusion at full size, dotted for RDN."""
-    return "--" if model.startswith("edsr") or model in ("idm", "sr3") else ":" if model.startswith("rdn") else "-"
+    part = ModelName.of(model)
+    return {"edsr-baseline": "--", "rdn": ":"}.get(part.encoder, "--" if part.decoder in ("idm", "sr3") else "-")
 
 
 def scale_axis(axis: plt.Axes, scales: list[float]) -> None:

@@ -27,6 +27,7 @@ from srlib.imaging.upscale import upscale
 from srlib.models.base import SRModel
 from srlib.models.catalogue import ModelName, build
 from srlib.util import code, devices, provenance, quiet, timed
+from srlib.util.errors import NotMeasured
 from srlib.util.sizes import Size, scaled_size
 from srlib.workbook import store
 
@@ -37,10 +38,6 @@ STOP = (
     "srlib.models.catalogue", "srlib.weights.loading", "srlib.weights.ours", "srlib.weights.released", "srlib.data",
     "srlib.util.paths",
 )  # fmt: skip
-
-
-class NotMeasured(RuntimeError):
-    """A measurement that is not in the store, asked for where nothing may be measured."""
 
 
 @dataclass

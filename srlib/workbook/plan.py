@@ -93,26 +93,76 @@ def profiles() -> list[str]:
     return sorted(path.stem for path in paths.PROFILES.glob("*.yaml"))
 
 
+ENTRIES = {"profile": str, "like": str, "about": str, "groups": dict, "notebooks": dict}
+SHAPES = {str: yaml.ScalarNode, list: yaml.SequenceNode, dict: yaml.MappingNode}
+WORDS = {str: "a name", list: "a list", dict: "names with what belongs to each"}
+
+
 @lru_cache(maxsize=16)
 def _read(path: Path, modified: int) -> dict:
-    return yaml.safe_load(path.read_text())
+    """What a profile file says. ValueError with the file and the line for what is no YAML, or not of a profile's shape."""
+    try:
+        text = path.read_text()
+        root, said = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: no text ({error}); a profile is a YAML file") from error
+    except yaml.MarkedYAMLError as error:
+        raise ValueError(f"{path}, line {error.problem_mark.line + 1}: no YAML ({error.problem})") from error
+    except yaml.YAMLError as error:  # a character that YAML does not have; it tells only where
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise ValueError(f"{path}, line {line}: no YAML ({' '.join(str(error).split())})") from error
+    check_shape(path, root)
+    own = {name: value for name, value in said.items() if value is not None}
+    for name in ("profile", "notebooks"):
+        if name not in own and (name == "profile" or "like" not in own):
+            raise ValueError(f"{path}: it has no entry {name}")
+    return own | {"profile": str(own["profile"])}
+
+
+def check_shape(path: Path, root: yaml.Node | None) -> None:
+    """ValueError with the line of the first thing in a profile that is no name, list or mapping where it should be one."""
+
+    def check(node: yaml.Node | None, what: str, *kinds: type) -> None:
+        if not isinstance(node, tuple(SHAPES[kind] for kind in kinds)):
+            line = node.start_mark.line + 1 if node else 1
+            raise ValueError(f"{path}, line {line}: {what} is {' or '.join(WORDS[kind] for kind in kinds)}")
+
+    def entries(node: yaml.MappingNode) -> list[tuple[str, yaml.Node]]:
+        """Those that are not empty."""
+        return [(key.value, value) for key, value in node.value if value.tag != "tag:yaml.org,2002:null"]
+
+    check(root, "a profile", dict)
+    for name, node in entries(root):
+        if name not in ENTRIES:
+            line, known = node.start_mark.line + 1, ", ".join(sorted(ENTRIES))
+            raise ValueError(f"{path}, line {line}: {name}: no such entry; known: {known}")
+        check(node, name, ENTRIES[name])
+    parts = dict(entries(root))
+    for name, group in entries(parts["groups"]) if "groups" in parts else ():
+        check(group, name, list)
+    for notebook, record in entries(parts["notebooks"]) if "notebooks" in parts else ():
+        check(record, notebook, dict)
+        for name, value in entries(record):
+            if name == "models":
+                check(value, f"models of {notebook}", list, str)
+            elif name in BLOCKS:
+                check(value, f"{name} of {notebook}", list)
+                for block in value.value:
+                    check(block, f"each of {name} of {notebook}", dict)
 
 
 def profile(name: str | Path) -> dict:
-    """A profile by name or file, with what it takes over from the one that it is like. ValueError for an unknown name."""
+    """A profile by name or file, with what it takes over from the one that it is like. ValueError for an unknown name, and for
+    a file that is no profile."""
     path = paths.PROFILES / f"{name}.yaml" if str(name) in profiles() else Path(name)
     if not path.is_file():
         raise unknown("profile", str(name), profiles())
     own = _read(path, path.stat().st_mtime_ns)
-    if odd := set(own) - {"profile", "like", "groups", "notebooks", "about"}:
-        raise ValueError(
-            f"{path}: {', '.join(sorted(odd))}: no such entry; known: about, groups, like, notebooks, profile"
-        )
+    records = {key: record or {} for key, record in own.get("notebooks", {}).items()}
     if "like" not in own:
-        return own
+        return own | {"notebooks": records}
     base = profile(own["like"])
-    merged = {key: base["notebooks"][key] | (own.get("notebooks", {}).get(key) or {}) for key in base["notebooks"]}
-    merged |= {key: record or {} for key, record in (own.get("notebooks") or {}).items() if key not in merged}
+    merged = base["notebooks"] | {key: base["notebooks"].get(key, {}) | record for key, record in records.items()}
     skipped = [key for key, record in merged.items() if record.get("skip")]
     notebooks = {key: record for key, record in merged.items() if key not in skipped}
     return own | {"groups": base.get("groups", {}) | own.get("groups", {}), "notebooks": notebooks}
@@ -135,6 +185,10 @@ def plan(notebook: str, name: str | Path = "quick", changes: dict | None = None,
     record = {key: value for key, value in whole["notebooks"].get(notebook, {}).items() if key != "title"}
     after_all = record.pop("after", "") == "all"
     changes = dict(changes or {})
+    for kind in BLOCKS.keys() & changes.keys():
+        check_kind(notebook, kind, [], changes[kind])
+        for block in changes[kind]:
+            check_kind(notebook, f"each of {kind}", {}, block)
     blocks = {kind: [dict(block) for block in changes.pop(kind, record.pop(kind, []))] for kind in BLOCKS}
     for kind, some in blocks.items():
         if odd := {entry for block in some for entry in block} - BLOCKS[kind]:
@@ -169,8 +223,10 @@ def check_kind(notebook: str, name: str, default: object, value: object) -> None
 
 def members(models: str | Sequence[str], groups: dict[str, list[str]]) -> list[str]:
     """A group's models by its name, or a list as it is."""
-    if not isinstance(models, str):
+    if isinstance(models, list | tuple):
         return list(models)
+    if not isinstance(models, str):
+        raise ValueError(f"models is a list, or the name of a group of the profile, got {models!r}")
     if models not in groups:
         raise unknown("group of models", models, list(groups))
     return groups[models]

@@ -111,6 +111,38 @@ def test_jpeg_is_of_high_quality(tmp_path):
     assert np.abs(files.load(tmp_path / "x.jpg")[0].astype(int) - smooth).max() <= 2
 
 
+@pytest.mark.parametrize("told", ['{"shape": [20, 30, 3]}', "shape=(20, 30, 3)", "<OME><Pixels SizeX='30'/></OME>"])
+def test_a_description_that_tells_another_shape_is_left_out(tmp_path, caplog, told):
+    import tifffile
+
+    tags = {ExifTags.Base.ImageDescription: told, ExifTags.Base.Make: "Maker"}
+    saving.save(tmp_path / "x.tif", image(3), files.Metadata(tags=tags))
+    assert np.array_equal(tifffile.imread(tmp_path / "x.tif"), image(3))
+    assert caplog.text == ""
+    with Image.open(tmp_path / "x.tif") as opened:
+        assert opened.getexif()[ExifTags.Base.Make] == "Maker"
+        assert ExifTags.Base.ImageDescription not in opened.getexif()
+
+
+def test_what_tifffile_writes_is_read_by_it_when_enlarged(tmp_path, caplog):
+    import tifffile
+
+    from srlib.imaging.upscale import upscale_file
+    from srlib.models import build
+
+    tifffile.imwrite(tmp_path / "x.tif", image(1)[..., 0], metadata={})
+    upscale_file(tmp_path / "x.tif", tmp_path / "y.tif", 2, build("bicubic"))
+    assert tifffile.imread(tmp_path / "y.tif").shape == (22, 28)
+    assert caplog.text == ""
+
+
+def test_a_description_in_words_is_kept(tmp_path):
+    said = files.Metadata(tags={ExifTags.Base.ImageDescription: "the shape of things"})
+    saving.save(tmp_path / "x.tif", image(3), said)
+    with Image.open(tmp_path / "x.tif") as opened:
+        assert opened.getexif()[ExifTags.Base.ImageDescription] == "the shape of things"
+
+
 MISFITS = [
     ("x.jpg", 4, np.uint8, "JPEG has no transparency, and the picture has; write x.png"),
     ("x.bmp", 2, np.uint8, "BMP has no transparency"),

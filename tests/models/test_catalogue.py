@@ -63,3 +63,17 @@ def test_aliases_go_both_ways():
 def test_the_table_of_models_names_all_of_them():
     assert srlib.available()["model"].tolist() == list(names())
     assert set(srlib.available()["encoder"]) == {"", *ENCODERS}
+
+
+@pytest.mark.parametrize(
+    "name, family, scale",
+    [
+        ("compact-diif-wo-ds", "diif", None),
+        ("rdn-x3-seed1", "x3", 3),
+        ("compact-x234", "x234", None),
+        ("rdn-thera-air", "thera", None),
+    ],
+)
+def test_a_name_tells_the_family_and_the_only_scale(name, family, scale):
+    part = ModelName.of(name)
+    assert (part.family, part.scale) == (family, scale)

@@ -82,6 +82,8 @@ def test_either_name_of_a_model_finds_its_recipe():
 def test_without_a_recipe_there_is_only_the_scale_of_a_network_that_has_one():
     assert training.recipe("rdn-lte") == {}
     assert training.recipe("rdn-x3") == {"scales": (3.0, 3.0)}
+    assert training.recipe("rdn-x3-seed1") == {"scales": (3.0, 3.0)}
+    assert training.recipe("my-x3") == {}  # a name that is of nothing here says nothing of its scale
 
 
 def test_changes_come_on_top_of_the_recipe():

@@ -68,3 +68,14 @@ def test_a_suite_goes_on_after_a_failure_and_begins_nothing_twice(monkeypatch):
     begun.clear()
     suite.train_suite("tiny", seeds=2, jobs=2, fixed=False, progress=False, say=told.append)
     assert begun == ["compact-metasr-seed1"]
+
+
+def test_a_work_tree_that_git_does_not_make_is_a_sentence(tmp_path, monkeypatch):
+    from srlib.util import provenance
+
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "commit", lambda: "abc")
+    with pytest.raises(
+        ValueError, match="git makes no work tree .*: .*not a git repository.*; or train from this one: --here"
+    ):
+        suite.tree(fixed=True)

@@ -1,7 +1,6 @@
 """Notebooks in batch: strict parameters, tracebacks that stay, scratch notebooks anywhere."""
 
 import json
-import re
 
 import nbformat
 import pandas as pd
@@ -39,6 +38,34 @@ def test_what_is_no_parameter_changes_the_record():
     assert values["changes"] == {"scale": 3, "models": ["bicubic"]}
     assert values["profile"] == "smoke"
     assert values["weights"] == []
+
+
+@pytest.mark.parametrize("place", ["diif/mine", "scratch.ipynb"])
+def test_a_copy_takes_the_changes_of_the_record_that_it_opens(tmp_path, monkeypatch, place):
+    page = execute.locate("diif/table2").read_text()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
+    path = tmp_path / (place if place.endswith(".ipynb") else f"notebooks/{place}.ipynb")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page)
+    assert execute.checked(place, {"datasets": ["embedded"]})["changes"] == {"datasets": ["embedded"]}
+    with pytest.raises(ValueError, match="unknown parameter of diif/table2 'dataset'; nearest: datasets"):
+        execute.checked(place, {"dataset": ["embedded"]})
+
+
+def test_a_record_is_one_that_a_cell_opens(tmp_path):
+    cells = ("# workbook.open('old', profile)", "book = workbook.open(\n    notebook='mine', profile=profile)")
+    assert execute.opened(notebook(tmp_path / "a.ipynb", *cells)) == "mine"
+    assert execute.opened(notebook(tmp_path / "b.ipynb", cells[0])) == ""
+
+
+def test_changes_without_a_record_are_refused_before_a_folder_is_made(tmp_path):
+    path = notebook(tmp_path / "scratch.ipynb", "1 + 1")
+    with pytest.raises(
+        ValueError, match=r'opens no record that datasets could change: .* workbook.open\("NAME", ...\)'
+    ):
+        execute.execute(str(path), tmp_path / "out", {"datasets": ["embedded"]}, progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_failed_notebook_leaves_its_traceback(tmp_path, monkeypatch):
@@ -103,14 +130,16 @@ def test_a_page_depends_on_its_cells_its_record_and_the_code_it_uses(tmp_path, m
 
 @pytest.mark.parametrize("name", plan.listed())
 def test_listed_notebooks_are_committed_clean_and_thin(name):
+    """What notebooks/README.md, "Your own notebook", asks for."""
     page = nbformat.read(execute.locate(name), as_version=4)
+    assert execute.opened(execute.locate(name)) == name
     code = [cell for cell in page.cells if cell.cell_type == "code"]
     assert page.metadata.kernelspec.name == "python3"
     for cell in code:
         assert not cell.outputs
         assert cell.execution_count is None
         assert "\ndef " not in f"\n{cell.source}", "helper functions belong into srlib"
-    assert re.search("measured, (interval, verdict|gap)", page.cells[-2].source)
+    assert "measured, interval, verdict" in page.cells[-2].source
     assert code[-1].source.count("\n") < 15
     assert "book.conclude(" in code[-1].source
 

@@ -164,9 +164,8 @@ def join_published(
     result["gap"] = result["measured"] - result["published"]
     digits = result["quantity"].map(DIGITS | ({"macs_T": 2} if (paper, number) == ("diif", 3) else {}))
     close = result["gap"].abs() <= 0.5 * 10.0**-digits + 1e-9
-    cost = (
-        result["quantity"].isin(COSTS) & result["gap"].notna() & ~result["model"].fillna("").str.startswith("compact-")
-    )
+    small = result["model"].fillna("").map(lambda name: ModelName.of(name).encoder == "compact").astype(bool)
+    cost = result["quantity"].isin(COSTS) & result["gap"].notna() & ~small
     result["agrees"] = close.astype(object).where(cost)
     result["note"] = [note(row, paper, number, needs) for row in result.itertuples()]
     result = result.assign(paper=paper, table=number, unit=result["quantity"].map(UNITS))
