@@ -206,6 +206,9 @@ def quality_and_costs(points: pd.DataFrame, dataset: str) -> dict[str, Figure]:
     return figures
 
 
+SMALL, LARGE = 1.5, 2.4  # inches of a picture's width in `crops`: of many in a row, and of few
+
+
 def crops(rows: dict[str, dict[str, np.ndarray]], width: float = 1.75) -> Figure:
     """A table of pictures: {row label: {title: picture}}; every row has the same number of pictures."""
     columns = max(map(len, rows.values()))

@@ -123,6 +123,11 @@ def steps(one: Shown) -> Shown:
     )
 
 
+def cropped_with_steps(one: Shown) -> dict[str, dict[str, np.ndarray]]:
+    """Rows for `figures.crops`: the pictures, and below them their steps."""
+    return {**cropped([one]), **cropped([steps(one)])}
+
+
 def step_profiles(one: Shown) -> pd.DataFrame:
     """The mean step between neighbouring pixels by place in the LR cell (`metrics.jumps`): model, axis, place, jump."""
     rows = [
