@@ -236,12 +236,6 @@ def box(part: Sequence[int]) -> tuple[slice, slice]:
     return slice(top, top + height), slice(left, left + width)
 
 
-def titled(pictures: dict[str, np.ndarray], psnr: pd.Series) -> dict[str, np.ndarray]:
-    """Pictures by model -> by the method's label and its PSNR in dB."""
-    names = labels(list(pictures))
-    return {f"{names[model]}, {psnr[model]:.2f} dB": picture for model, picture in pictures.items()}
-
-
 def seams(profiles: pd.DataFrame) -> Figure:
     """Mean step between neighbouring pixels against the place in the cell, from `metrics.jumps`: model, axis, place, jump."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 4.1), sharey=True)

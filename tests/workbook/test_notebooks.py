@@ -45,6 +45,7 @@ def test_cells_hold_no_thresholds_lists_of_models_and_surgery(path):
         assert not re.search(r"(compact|edsr-baseline|rdn|swinir)-", code), code
         fractions = [number for number in numbers(code, but_of="srlib.upscale") if number % 1]  # which is shown there
         assert not fractions, code
+        assert not re.search(r"\b(evaluate|cost)\.(?!mean_scores|growth)", code), "the store measures; pages read"
     assert numbers(codes[-1], but_of="claims.stated") == [], "its numbers are those of a paper's tables"
 
 
