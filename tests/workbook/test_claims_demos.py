@@ -18,13 +18,13 @@ def test_what_is_shown_is_what_the_models_make():
     assert claims_demos.last_step(1)["verdict"] == "contradicted"
 
 
-def test_fast_enough():
+def test_the_times_of_a_page_are_shown_and_not_judged():
     book = SimpleNamespace(absent={"idm-small": "train it"})
     times = pd.DataFrame({"seconds": [0.2, 6.0]})
-    assert claims_demos.fast_enough(book, "quick", times, 7.0, "less")["verdict"] == "confirmed"
-    slow = claims_demos.fast_enough(book, "quick", times, 5.0, "choose less")
-    assert slow["verdict"] == "contradicted"
-    assert slow["note"] == "if it is slower: choose less"
-    none = claims_demos.fast_enough(book, "quick", times[:0], 5.0, "choose less")
+    for line in (claims_demos.drags_at_once(book, times), claims_demos.draws_soon(book, times)):
+        assert line["measured"] == "6"
+        assert line["verdict"] == "not comparable"
+        assert "shown, not judged" in line["note"]
+    none = claims_demos.draws_soon(book, times[:0])
     assert none["verdict"] == "not measured"
     assert none["note"] == "train it"
