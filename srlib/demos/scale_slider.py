@@ -108,8 +108,8 @@ class ScaleSlider(Stage):
 
     def strip(self, scales: Sequence[float], recorded: pd.DataFrame | None = None) -> Strip:
         """The shown part of the first image at several scales, each once, without a slider, and the times: model, scale, rows,
-        columns, seconds, psnr (dB on RGB; empty where the truth is not known). recorded: the times of an earlier run, where a page
-        is judged again; no images then."""
+        columns, seconds, psnr (dB on RGB; empty where the truth is not known). recorded: the times of an earlier run, where a
+        page is judged again; no images then."""
         if recorded is not None:
             return {}, recorded
         photograph, pictures, rows = self.photograph(self.options["values"]["image"]), {}, []

@@ -21,8 +21,8 @@ def farthest(values: pd.Series, expected: float) -> float:
 
 
 def own_time(book: Book, claim: str, times: pd.DataFrame, most: float, advice: str) -> dict:
-    """The slowest of the times that a page takes itself. Other pages may run beside it, so that no verdict follows. most: what is
-    hoped for, in s. advice: what to do if it is slower."""
+    """The slowest of the times that a page takes itself. Other pages may run beside it, so that no verdict follows. most: what
+    is hoped for, in s. advice: what to do if it is slower."""
     note = f"if it is slower: {advice}" if len(times) else "; ".join(book.absent.values())
     why = "shown, not judged: the page times itself, whatever runs beside it" if len(times) else ""
     return check(claim, most, times["seconds"].max(), at_most=True, unit="s", note=note, incomparable=why)
