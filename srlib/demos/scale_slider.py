@@ -106,9 +106,12 @@ class ScaleSlider(Stage):
         colour = ModelName.of(model.name).colour
         return Picture(image, f"{label}\n{said}", label, colour, self.panel)
 
-    def strip(self, scales: Sequence[float]) -> Strip:
+    def strip(self, scales: Sequence[float], recorded: pd.DataFrame | None = None) -> Strip:
         """The shown part of the first image at several scales, each once, without a slider, and the times: model, scale, rows,
-        columns, seconds, psnr (dB on RGB; empty where the truth is not known)."""
+        columns, seconds, psnr (dB on RGB; empty where the truth is not known). recorded: the times of an earlier run, where a
+        page is judged again; no images then."""
+        if recorded is not None:
+            return {}, recorded
         photograph, pictures, rows = self.photograph(self.options["values"]["image"]), {}, []
         for scale in dict.fromkeys(scales):
             window = self.window(photograph.size, scale, self.centre)

@@ -31,6 +31,7 @@ from srlib.workbook.measure import (
     Lab,
     MatrixRate,
     Memory,
+    PathError,
     Photographed,
     ProvidedLR,
     Quality,
@@ -199,6 +200,15 @@ class Book:
     def enlarged(self) -> list[tuple[Enlarged, store.Kept]]:
         """Photographs shrunk and enlarged again: the request, and its picture; none where a page is judged again."""
         return self.ask(Enlarged) if self.earlier is None else []
+
+    def path_errors(self) -> dict[str, float]:
+        """How far each model's fast path is from its literal one, over the output's standard deviation; the largest, where
+        several pictures were compared."""
+        worst: dict[str, float] = {}
+        for request, kept in self.ask(PathError):
+            name = self.model(request.model).name
+            worst[name] = max(worst.get(name, 0.0), kept.rows[0]["error"])
+        return worst
 
     def drawn(self) -> list[tuple[Drawn, store.Kept]]:
         """Results for parts of photographs: the request, its rows and its pictures in a row; none where a page is

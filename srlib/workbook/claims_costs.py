@@ -11,16 +11,18 @@ from srlib.workbook import published
 from srlib.workbook.book import Book
 from srlib.workbook.claims import check
 
+PAPER_SIZE = {1: (90, 160), 3: (180, 320)}  # LR sizes that DIIF's tables are timed at
+PAIRS = (("liif", "diif"), ("lte", "dlte"), ("metasr", "diif"))  # of decoders that Table 1 is read by: slow, quick
+SPEEDUPS = {("DIIF", "LIIF"): 10, ("DLTE", "LTE"): 5}  # quick, slow: times as fast from x12 on, Section 4.2
 RTX = "the paper's number is of an RTX 2080 Ti at its own input size"
 
 
 def elsewhere(book: Book, times: pd.DataFrame) -> str:
     """Why a number of seconds, or of times as fast, cannot be compared with the paper's; "" on a GPU at the paper's size."""
-    here = book.lab.device.type == "cuda" and {tuple(block["lr"]) for block in book.plan.blocks["times"]} <= PAPER_SIZES
+    here = book.lab.device.type == "cuda" and {tuple(block["lr"]) for block in book.plan.blocks["times"]} <= set(
+        PAPER_SIZE.values()
+    )
     return "" if here or times.empty else f"{RTX}, this one of {times['device'].iloc[0]}"
-
-
-PAPER_SIZES = {(90, 160), (180, 320)}  # LR sizes of DIIF's Tables 1 and 3
 
 
 def ratio_of_times(slow: pd.DataFrame, quick: pd.DataFrame) -> tuple[float, float, float]:
@@ -34,13 +36,18 @@ def ratio_of_times(slow: pd.DataFrame, quick: pd.DataFrame) -> tuple[float, floa
     return a / b, (a - da) / (b + db), (a + da) / max(b - db, 1e-12)
 
 
+def on_edsr(method: str) -> str:
+    """A method on EDSR-baseline, which the paper's costs are of: 'LIIF' -> 'edsr-baseline-liif'."""
+    return f"edsr-baseline-{method.lower()}"
+
+
 def paper_name(model: str) -> str:
     """A model on EDSR-baseline as DIIF's tables call it: 'edsr-baseline-metasr' -> 'EDSR-baseline-MetaSR'."""
     return f"EDSR-baseline-{ModelName.of(model).label.replace('-', '')}"
 
 
-def ratios(counts: pd.DataFrame, times: pd.DataFrame, pairs: list[tuple[str, str]]) -> pd.DataFrame:
-    """How many times as costly the first model of each pair is, measured and as DIIF's Table 1 prints it: a row for MACs and
+def ratios(counts: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+    """How many times as costly the first of each of `PAIRS` is, measured and as DIIF's Table 1 prints it: a row for MACs and
     for the time of each path. Columns: what, model (the second of the pair), measured, published."""
     paper = published.table("diif", 1).set_index("method")
     kinds = {"MACs": ("macs_T", counts.set_index("model")["macs"])}
@@ -49,7 +56,7 @@ def ratios(counts: pd.DataFrame, times: pd.DataFrame, pairs: list[tuple[str, str
     }
     rows = []
     for kind, (column, ours) in kinds.items():
-        for slow, quick in pairs:
+        for slow, quick in (map(on_edsr, pair) for pair in PAIRS):
             there = [paper.loc[paper_name(model), column] for model in (slow, quick)]
             there = [published.macs_of(value) for value in there] if column == "macs_T" else there
             here = [ours.get(model, np.nan) for model in (slow, quick)]
@@ -80,7 +87,7 @@ def times_faster(book: Book, times: pd.DataFrame, *pairs: tuple[str, str]) -> li
     paper = published.table("diif", 1).set_index("method")["runtime_s"]
     lines = []
     for slow, quick in pairs:
-        names = [f"edsr-baseline-{name.lower()}" for name in (slow, quick)]
+        names = [on_edsr(slow), on_edsr(quick)]
         there = paper[paper_name(names[0])] / paper[paper_name(names[1])]
         for path in ("literal", "fast"):
             some = times[times["path"] == path]
@@ -111,12 +118,12 @@ def printed_macs() -> pd.DataFrame:
     return table.assign(model=table["method"].str.lower(), macs=table["macs_T"].map(published.macs_of) / 1e12)
 
 
-def time_ratios(times: pd.DataFrame, to: str) -> pd.DataFrame:
-    """Times over those of the model `to`, along both paths and as DIIF's Table 3 prints them."""
-    seconds = by_method(times)
+def time_ratios(times: pd.DataFrame) -> pd.DataFrame:
+    """Times over LIIF's, along both paths and as DIIF's Table 3 prints them."""
+    seconds, liif = by_method(times), paper_name(on_edsr("LIIF"))
     paper = published.table("diif", 3).pivot(index="scale", columns="method", values="runtime_s")
-    parts = {path: seconds.loc[path].div(seconds.loc[path, paper_name(to)], axis=0) for path in ("literal", "fast")}
-    parts["paper"] = paper.div(paper[paper_name(to)], axis=0)
+    parts = {path: seconds.loc[path].div(seconds.loc[path, liif], axis=0) for path in ("literal", "fast")}
+    parts["paper"] = paper.div(paper[liif], axis=0)
     return pd.concat(parts, names=["times from", "scale"]).sort_index(axis=1)
 
 
@@ -126,8 +133,9 @@ def by_method(times: pd.DataFrame) -> pd.DataFrame:
     return seconds.rename(columns=paper_name)
 
 
-def timed_table(book: Book, table: pd.DataFrame, times: pd.DataFrame, number: int, size: list[int]) -> pd.DataFrame:
+def timed_table(book: Book, table: pd.DataFrame, times: pd.DataFrame, number: int) -> pd.DataFrame:
     """A table's running times: measured ones where the paper's input size was timed, else a note that says what was."""
+    size = list(PAPER_SIZE[number])
     here = [block["lr"] for block in book.plan.blocks["times"]]
     if here == [size]:
         timed = book.beside(published.tidy_times(times, "fast"), "diif", number, stand_in="edsr-baseline")
@@ -218,16 +226,16 @@ def running_order(book: Book, times: pd.DataFrame) -> list[dict]:
     return lines
 
 
-def speedups(book: Book, times: pd.DataFrame, least: dict[tuple[str, str], int]) -> list[dict]:
-    """That the first of each pair of methods is faster than the second beyond x4, and more than so many times from x12 on."""
+def speedups(book: Book, times: pd.DataFrame) -> list[dict]:
+    """That the first of each of `SPEEDUPS` is faster than the second beyond x4, and more than so many times from x12 on."""
     paper = published.table("diif", 3).pivot(index="scale", columns="method", values="runtime_s")
     lines = []
-    for (quick, slow), most in least.items():
+    for (quick, slow), most in SPEEDUPS.items():
         printed = paper[f"EDSR-baseline-{slow}"] / paper[f"EDSR-baseline-{quick}"]
         for path in ("literal", "fast"):
             some = times[times["path"] == path]
             here = {
-                scale: ratio_of_times(*(at[at["model"] == f"edsr-baseline-{name.lower()}"] for name in (slow, quick)))
+                scale: ratio_of_times(*(at[at["model"] == on_edsr(name)] for name in (slow, quick)))
                 for scale, at in some.groupby("scale")
             }
             for times_as_fast, start in ((1, 4), (most, 12)):

@@ -241,12 +241,14 @@ def few_steps_suffice(book: Book, table: pd.DataFrame, sampler: str) -> dict:
 
 
 def time_follows_steps(book: Book, table: pd.DataFrame) -> dict:
-    """One line: DDIM with few steps is as many times faster as it has fewer."""
+    """One line: DDIM with few steps is as many times faster as it has fewer. The seconds are a by-product of the draws, so
+    that they tell the ratio, but no verdict follows."""
     most, few = asked(book, "ancestral"), asked(book, "ddim", FEW)
     seconds = [drawn_with(book, table, *how)["seconds"].mean() for how in (("ancestral", most), ("ddim", few))]
     claim = f"DDIM with {few} steps is as many times faster than {most} ancestral steps as it has fewer, less a fifth"
-    note = unjudged(book, True, "")
-    return check(claim, 0.8 * most / few, seconds[0] / seconds[1], at_least=True, unit="×", note=note)
+    note = unjudged(book, True, "") or "the draws did not have the machine to themselves"
+    alone = math.nan, math.nan
+    return check(claim, 0.8 * most / few, seconds[0] / seconds[1], at_least=True, unit="×", note=note, interval=alone)
 
 
 # The scaling factor: `drawings.by_factor`

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from srlib import data, evaluate, speed, weights
 from srlib.models.base import SRModel
+from srlib.models.catalogue import DECODERS, ModelName
 from srlib.util import devices
 from srlib.util.precision import native_bf16
 from srlib.util.sizes import scaled_size
@@ -19,6 +20,7 @@ from srlib.workbook.measure import (
     Lab,
     MatrixRate,
     Memory,
+    PathError,
     Photographed,
     ProvidedLR,
     Quality,
@@ -77,18 +79,36 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
                     if model.scales is None or scale in model.scales:
                         yield Seams(given, dataset, block["protocol"], int(scale), block.get("limit", 0))
     yield from enlargements(of, lab)
+    yield from path_errors(of, lab)
     yield from drawings(of, lab)
     yield from beyond_bicubic(of, lab)
 
 
+def pictured(of: Plan, block: dict) -> list[list]:
+    """What a block of pictures is of: [data set, image, the LR image's factor, the part shown], one or more. A block that
+    lists nothing is of the record's own image, an embedded one, at its scale."""
+    own = of.options
+    return block["pictures"] if "pictures" in block else [["embedded", own["image"], own["scale"], own["crop"]]]
+
+
 def enlargements(of: Plan, lab: Lab) -> Iterator[Enlarged]:
-    """pictures: [data set, image, the LR image's factor]; scales: of the results, by default the same."""
+    """pictures: as `pictured`; scales: of the results, by default the LR image's factor."""
     for block in of.blocks["pictures"]:
-        for dataset, image, shrink in (entry[:3] for entry in block["pictures"]):
+        for dataset, image, shrink in (entry[:3] for entry in pictured(of, block)):
             for given, model in present(of.named(block), lab).items():
                 for scale in block.get("scales", [shrink]):
                     if model.scales is None or scale in model.scales:
                         yield Enlarged(given, dataset, image, block["protocol"], float(shrink), float(scale))
+
+
+def path_errors(of: Plan, lab: Lab) -> Iterator[PathError]:
+    """Where a record says so (paths: {patch, size}), of its pictures: for every model with two paths."""
+    for block in of.blocks["pictures"] if "paths" in of.options else []:
+        how = pairs(of.options["paths"]["patch"]), pairs(of.options["paths"]["size"])
+        for dataset, image, shrink in (entry[:3] for entry in pictured(of, block)):
+            for given, model in present(of.named(block), lab).items():
+                if ModelName.of(model.architecture).decoder in DECODERS:
+                    yield PathError(given, dataset, image, block["protocol"], float(shrink), *how)
 
 
 def drawings(of: Plan, lab: Lab) -> Iterator[Drawn]:

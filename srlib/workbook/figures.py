@@ -207,6 +207,9 @@ def quality_and_costs(points: pd.DataFrame, dataset: str) -> dict[str, Figure]:
     return figures
 
 
+SMALL, LARGE = 1.5, 2.4  # inches of a picture's width in `crops`: of many in a row, and of few
+
+
 def crops(rows: dict[str, dict[str, np.ndarray]], width: float = 1.75) -> Figure:
     """A table of pictures: {row label: {title: picture}}; every row has the same number of pictures."""
     columns = max(map(len, rows.values()))
@@ -232,12 +235,6 @@ def box(part: Sequence[int]) -> tuple[slice, slice]:
     """(top, left, height, width) as slices of rows and columns."""
     top, left, height, width = part
     return slice(top, top + height), slice(left, left + width)
-
-
-def titled(pictures: dict[str, np.ndarray], psnr: pd.Series) -> dict[str, np.ndarray]:
-    """Pictures by model -> by the method's label and its PSNR in dB."""
-    names = labels(list(pictures))
-    return {f"{names[model]}, {psnr[model]:.2f} dB": picture for model, picture in pictures.items()}
 
 
 def seams(profiles: pd.DataFrame) -> Figure:

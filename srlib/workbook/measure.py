@@ -501,6 +501,47 @@ class Enlarged(Request):
 
 
 @dataclass(frozen=True)
+class PathError(Request):
+    """How far a model's fast path is from its literal one (`evaluate.path_error`) on part of a photograph that is shrunk as a
+    protocol does. patch: (top, left, height, width) in LR pixels; size: of the result."""
+
+    model: str
+    dataset: str
+    image: str
+    protocol: str
+    shrink: float
+    patch: tuple[int, int, int, int]
+    size: Size
+    kind = "paths"
+
+    @property
+    def job(self) -> str:
+        return f"paths of {self.model}"
+
+    def about(self) -> dict:
+        return {"model": self.model, "what": "fast path and literal one", "image": f"{self.dataset} {self.image}"}
+
+    def needs(self, lab: Lab) -> dict:
+        model = lab.model(self.model)
+        return {
+            "protocol": self.protocol,
+            "shrink": float(self.shrink),
+            "image": hash_of(photograph(self.dataset, self.image)),
+            "patch": list(self.patch),
+            "size": list(self.size),
+            "arithmetic": arithmetic(model),
+            **of_model(model),
+            **lab.depends_on([evaluate.path_error, evaluate.make_pair, files.read], [model]),
+        }
+
+    def take(self, lab: Lab) -> tuple[list[dict], None]:
+        small, _ = evaluate.make_pair(photograph(self.dataset, self.image).read(), self.shrink, self.protocol)
+        top, left, height, width = self.patch
+        lr = small[..., top : top + height, left : left + width]
+        return [{"error": evaluate.path_error(lab.model(self.model), lr, self.size)}], None
+
+
+@dataclass(frozen=True)
 class Drawn(Request):
     """Results of a model for parts of embedded photographs, with measures of each, and all of them in a row as a picture.
 

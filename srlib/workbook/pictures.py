@@ -14,7 +14,7 @@ from srlib.imaging import files, metrics, render
 from srlib.imaging.upscale import upscale
 from srlib.models.catalogue import labels
 from srlib.models.geometry import TRAINED_SCALE
-from srlib.workbook import figures, statistics
+from srlib.workbook import expand, figures, statistics
 from srlib.workbook.book import Book
 from srlib.workbook.measure import Enlarged, photograph
 from srlib.workbook.store import Kept
@@ -42,7 +42,7 @@ def of_protocol(book: Book) -> list[Shown]:
         made.setdefault((request.dataset, request.image, request.shrink), {})[request.model] = kept.picture
     shown = []
     for block in book.plan.blocks["pictures"]:
-        for dataset, image, scale, box in block["pictures"]:
+        for dataset, image, scale, box in expand.pictured(book.plan, block):
             small, whole = evaluate.make_pair(photograph(dataset, image).read(), scale, block["protocol"])
             results = {
                 book.model(name).name: picture for name, picture in made.get((dataset, image, scale), {}).items()
@@ -65,6 +65,13 @@ def cropped(shown: list[Shown]) -> dict[str, dict[str, np.ndarray]]:
         place = f"\n{'in' if one.scale <= TRAINED_SCALE else 'out of'} scale" if len(shown) > 1 else ""
         rows[one.title + place] = row | {"original": one.original[part]}
     return rows
+
+
+def scored(one: Shown) -> dict[str, dict[str, np.ndarray]]:
+    """A row for `figures.crops`: the shown part of each result with its luma PSNR, and of the original."""
+    part, names = figures.box(one.box), labels(list(one.results))
+    row = {f"{names[model]}, {luma(one, picture):.2f} dB": picture[part] for model, picture in one.results.items()}
+    return {f"×{one.scale:g}": {**row, "original": one.original[part]}}
 
 
 def keep(book: Book, shown: list[Shown]) -> pd.DataFrame:
@@ -121,6 +128,11 @@ def steps(one: Shown) -> Shown:
     return replace(
         one, title="steps, × 8", lr=step_picture(one.lr), results=results, original=step_picture(one.original)
     )
+
+
+def cropped_with_steps(one: Shown) -> dict[str, dict[str, np.ndarray]]:
+    """Rows for `figures.crops`: the pictures, and below them their steps."""
+    return {**cropped([one]), **cropped([steps(one)])}
 
 
 def step_profiles(one: Shown) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Conclusions: verdicts, what was compared, and whose claim it is."""
 
 import math
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -145,18 +144,6 @@ def test_what_is_missing_has_a_line():
     (line,) = claims.unmeasured(Notebook(), "PSNR")
     assert line["claim"] == "PSNR on B100"
     assert (line["verdict"], line["note"], line["expected"]) == ("not measured", "fetch it", "the paper's")
-
-
-def test_fast_enough():
-    book = SimpleNamespace(absent={"idm-small": "train it"})
-    times = pd.DataFrame({"seconds": [0.2, 6.0]})
-    assert claims.fast_enough(book, "quick", times, 7.0, "less")["verdict"] == "confirmed"
-    slow = claims.fast_enough(book, "quick", times, 5.0, "choose less")
-    assert slow["verdict"] == "contradicted"
-    assert slow["note"] == "if it is slower: choose less"
-    none = claims.fast_enough(book, "quick", times[:0], 5.0, "choose less")
-    assert none["verdict"] == "not measured"
-    assert none["note"] == "train it"
 
 
 def test_a_paper_of_which_nothing_can_be_tested_is_not_contradicted_by_that():

@@ -183,6 +183,8 @@ def test_time_follows_steps(one):
     line = claims_idm.time_follows_steps(one, sampled())
     assert line["expected"] == "at least 16"
     assert line["measured"] == "20"
+    assert (line["low"], line["high"], line["verdict"]) == ("", "", "inconclusive")
+    assert line["note"] == "the draws did not have the machine to themselves; measured once: no interval"
 
 
 def told(**changes):

@@ -1,7 +1,7 @@
 """The measurements that follow from a notebook's record."""
 
 from srlib.workbook import expand, plan
-from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, Quality, Time
+from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, PathError, Quality, Time
 
 
 def test_requests_are_of_what_is_at_hand(set5):
@@ -31,6 +31,15 @@ def test_every_kind_of_block_gives_its_requests():
     assert [(type(r), r.scale) for r in pictures] == [(Enlarged, 2.0), (Enlarged, 6.283185307179586)]
     drawings = list(expand.requests(plan.plan("idm/sampling", "smoke", {"models": ["bicubic"]}), lab))
     assert {type(r) for r in drawings} == {Drawn}
+
+
+def test_the_quickstart_is_of_the_image_and_scale_that_it_names():
+    changes = {"models": ["bicubic", "compact-diif", "compact-x3"], "image": "coffee", "scale": 3}
+    made = list(expand.requests(plan.plan("quickstart", "smoke", changes), Lab()))
+    assert {(r.image, r.shrink) for r in made} == {("coffee", 3.0)}
+    assert [r.model for r in made if isinstance(r, Enlarged)] == ["bicubic", "compact-diif", "compact-x3"]
+    (paths,) = [r for r in made if isinstance(r, PathError)]
+    assert (paths.model, paths.patch, paths.size) == ("compact-diif", (0, 0, 40, 40), (133, 147))
 
 
 def test_jobs_are_of_one_model_set_and_protocol(set5):

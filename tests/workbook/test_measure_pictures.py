@@ -15,7 +15,7 @@ from srlib.models import Sampling
 from srlib.util import paths
 from srlib.util.sizes import scaled_size
 from srlib.workbook import measure, store
-from srlib.workbook.measure import Drawn, Enlarged, Lab, apart
+from srlib.workbook.measure import Drawn, Enlarged, Lab, PathError, apart
 
 EYE, FACE = ("chelsea", (70, 120, 40, 40)), ("astronaut", (60, 200, 40, 40))
 
@@ -53,6 +53,18 @@ def test_each_draw_is_measured_by_itself(lab):
         assert row["detail"] == pytest.approx(metrics.detail(sr, hr), rel=1e-5)
         assert row["seconds"] > 0
         assert np.array_equal(apart(kept)[seed], to_uint8(sr))
+
+
+def test_the_paths_are_compared_on_a_patch(lab):
+    ask = PathError("liif", "embedded", "chelsea", "benchmark-y", 4.0, (2, 3, 6, 5), (13, 11))
+    (row,) = ask.ask(lab).rows
+    small, _ = evaluate.make_pair(data.embedded("chelsea"), 4.0, "benchmark-y")
+    assert row["error"] == evaluate.path_error(lab.model("liif"), small[..., 2:8, 3:8], (13, 11))
+    assert 0 < row["error"] < 1e-5
+    names = {
+        store.digest(some.named(lab)) for some in (ask, replace(ask, patch=(2, 3, 6, 6)), replace(ask, size=(13, 12)))
+    }
+    assert len(names) == 3
 
 
 def test_all_draws_together_have_a_mean_and_a_diversity(lab):

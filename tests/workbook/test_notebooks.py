@@ -1,6 +1,7 @@
 """Every notebook through the batch at smoke size, in a copy of the project on a machine without data sets; then what an edit
 measures anew, counted by the files of the store."""
 
+import ast
 import json
 import os
 import re
@@ -19,6 +20,34 @@ from srlib.workbook.claims import VERDICTS
 
 PARTS = ("srlib", "notebooks", "profiles", "Snakefile", "data/weights")
 LISTED = plan.listed("smoke")
+
+
+def numbers(code: str, *, but_of: str = "") -> list:
+    """The numbers in a cell that are no index, but for those in calls of one function."""
+
+    def within(node: ast.AST) -> list:
+        if isinstance(node, ast.Subscript):
+            return within(node.value)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == but_of:
+            return []
+        found = [node.value] if isinstance(node, ast.Constant) and type(node.value) in (int, float) else []
+        return found + [number for part in ast.iter_child_nodes(node) for number in within(part)]
+
+    return within(ast.parse(code))
+
+
+@pytest.mark.parametrize("path", sorted(paths.NOTEBOOKS.rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_cells_hold_no_thresholds_lists_of_models_and_surgery(path):
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    _, *codes = ["".join(cell["source"]) for cell in cells]  # less the parameters
+    for code in codes:
+        kinds = {type(node) for node in ast.walk(ast.parse(code))}
+        assert kinds.isdisjoint({ast.BitOr, ast.Lambda, ast.FunctionDef, ast.ClassDef}), code
+        assert not re.search(r"(compact|edsr-baseline|rdn|swinir)-", code), code
+        fractions = [number for number in numbers(code, but_of="srlib.upscale") if number % 1]  # which is shown there
+        assert not fractions, code
+        assert not re.search(r"\b(evaluate|cost)\.(?!mean_scores|growth)", code), "the store measures; pages read"
+    assert numbers(codes[-1], but_of="claims.stated") == [], "its numbers are those of a paper's tables"
 
 
 class Project:
