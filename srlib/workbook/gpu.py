@@ -69,9 +69,7 @@ FULL_SIZE = (
 )  # fmt: skip
 WITHIN = 1e-4  # largest difference from the CPU, in float32 without TF32, of outputs in [0, 1]
 BACKWARD = 3  # a step of training costs as much as this many forward passes
-SPACE = (
-    4 * 2**30
-)  # bytes of a GPU's memory that are kept for one small run: CUDA's own half, and several times what it needs
+SPACE = 4 * 2**30  # bytes of a GPU's memory kept for one small run: CUDA's own half GiB, and much to spare
 
 
 @dataclass(frozen=True)
