@@ -250,7 +250,7 @@ def reproduce(
     """
     from srlib.workbook import batch, execute
 
-    path = batch.prepare(profile, device)
+    path = batch.prepare(profile, device, options)
     code = batch.run(path, options)
     show(execute.summary(path.parent))
     return code
