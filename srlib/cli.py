@@ -270,7 +270,7 @@ def reproduce(
     from srlib.workbook import batch, execute
 
     need("batch", "the batch needs")
-    path = batch.prepare(profile, device)
+    path = batch.prepare(profile, device, options)
     code = batch.run(path, options)
     show(execute.summary(path.parent))
     return code

@@ -436,10 +436,12 @@ def test_summary_is_a_table(srlib, tmp_path):
 
 def test_reproduce_passes_on_snakemakes_options(srlib, monkeypatch, tmp_path):
     called = []
-    monkeypatch.setattr(batch, "prepare", lambda profile, device: tmp_path / f"{profile}-{device}")
+    monkeypatch.setattr(
+        batch, "prepare", lambda profile, device, options: tmp_path / f"{profile}-{device}-{len(options)}"
+    )
     monkeypatch.setattr(batch, "run", lambda path, options: called.append((path.name, options)) or 3)
     code = srlib("reproduce", "paper", "--executor", "slurm", "-j", "20", "--device", "cpu")[0]
-    assert (code, called) == (3, [("paper-cpu", ("--executor", "slurm", "-j", "20"))])
+    assert (code, called) == (3, [("paper-cpu-4", ("--executor", "slurm", "-j", "20"))])
 
 
 def test_measure_asks_for_what_is_missing(srlib, monkeypatch):

@@ -44,8 +44,8 @@ def command(plan_file: Path, options: Sequence[str] = (), directory: Path = ROOT
     options: Snakemake's own; without any that say where to run, all cores and GPUs of this machine do.
     directory: where `results` lies.
     """
-    where = [] if {"--executor", "--cores", "-c", "--jobs", "-j"} & set(options) else ["--cores", "all"]
-    if "--executor" not in options and "--resources" not in options:
+    where = [] if on_other_machines(options) or {"--cores", "-c", "--jobs", "-j"} & set(options) else ["--cores", "all"]
+    if not on_other_machines(options) and "--resources" not in options:
         where += ["--resources", f"gpu={torch.cuda.device_count()}"]
     content = execute.read(plan_file, ("profile", "jobs"))
     if first := begun_first(content["jobs"]):
@@ -62,9 +62,28 @@ def begun_first(jobs: dict[str, dict]) -> list[str]:
     return alone + side_by_side[: len(jobs) // 8]
 
 
-def prepare(profile: str | Path, device: str = "auto") -> Path:
-    """Write the plan of a profile: the jobs of what is missing, and what each notebook waits for. ValueError for no profile."""
-    lab = Lab(devices.choose_device(device))
+def on_other_machines(options: Sequence[str]) -> bool:
+    """Whether Snakemake's options have an executor, so that jobs run on the nodes of a cluster."""
+    return any(option in ("--executor", "-e") or option.startswith("--executor=") for option in options)
+
+
+def lab_for(device: str, options: Sequence[str]) -> Lab:
+    """Where a plan is made. For other machines only the kind of device counts, and none is touched here: a login node may have
+    no GPU. ValueError if nothing tells the kind."""
+    if not on_other_machines(options):
+        return Lab(devices.choose_device(device))
+    if device == "auto" and not torch.cuda.is_available():
+        raise ValueError(
+            "the jobs run on other machines and no GPU is here to tell what those have; say --device cuda if the nodes have "
+            "GPUs, else --device cpu"
+        )
+    return Lab(planned="cuda" if device == "auto" else torch.device(device).type)
+
+
+def prepare(profile: str | Path, device: str = "auto", options: Sequence[str] = ()) -> Path:
+    """Write the plan of a profile: the jobs of what is missing, and what each notebook waits for. options: Snakemake's own, as
+    `run` takes them. ValueError for no profile or device."""
+    lab = lab_for(device, options)
     whole = plan.profile(profile)
     plans = {name: plan.plan(name, profile) for name in plan.listed(profile)}
     jobs, expected = {}, expectations()
@@ -79,7 +98,7 @@ def prepare(profile: str | Path, device: str = "auto") -> Path:
     }
     for label, requests in by_job.items():
         key = key_of(label)
-        if missing := [request for request in requests if store.find(request.kind, needs_of[request]) is None]:
+        if missing := [request for request in requests if not request.at_hand(lab, needs_of[request])]:
             jobs[key] = {
                 "label": label,
                 "seconds": sum(
@@ -101,7 +120,7 @@ def prepare(profile: str | Path, device: str = "auto") -> Path:
         "from": str(profile),
         "device": device,
         "command": f"{sys.executable} -m srlib",
-        "gpu": int(lab.device.type == "cuda"),
+        "gpu": int("cuda" in (lab.planned, lab.device.type)),
         "jobs": jobs,
         "notebooks": {
             name: {

@@ -9,7 +9,6 @@ from srlib import data, evaluate, speed, weights
 from srlib.models.base import SRModel
 from srlib.models.catalogue import DECODERS, ModelName
 from srlib.util import devices
-from srlib.util.precision import native_bf16
 from srlib.util.sizes import scaled_size
 from srlib.workbook.measure import (
     Count,
@@ -40,7 +39,7 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
     """The measurements of a plan, of models and data sets that are at hand."""
     at_hand, _ = data.split(of.datasets)
     for block in of.blocks["scores"]:
-        if block.get("precision") == "bf16" and not native_bf16(lab.device):
+        if block.get("precision") == "bf16" and not lab.has_bf16:
             continue
         every = [one for name in of.named(block) for one in weights.trainings(name)]
         for given, model in present(every, lab).items():
@@ -59,7 +58,7 @@ def requests(of: Plan, lab: Lab) -> Iterator[Request]:
             for size in sizes:
                 yield Time(model, lr, size, block.get("repeats", 1), pairs(block.get("paths", ["literal", "fast"])))
     for block in of.blocks["decoding"]:
-        ways = [way for way in block.get("ways", ["fast"]) if way != "bf16" or native_bf16(lab.device)]
+        ways = [way for way in block.get("ways", ["fast"]) if way != "bf16" or lab.has_bf16]
         threads = sorted({count or devices.cores() for count in block.get("threads", [0])})  # 0: all cores
         how = pairs(threads), pairs(block.get("beside", [0])), pairs(ways)
         against = block.get("against", "")

@@ -28,6 +28,7 @@ from srlib.models.base import SRModel
 from srlib.models.catalogue import ModelName, build
 from srlib.util import code, devices, provenance, quiet, timed
 from srlib.util.errors import NotMeasured
+from srlib.util.precision import native_bf16
 from srlib.util.sizes import Size, scaled_size
 from srlib.workbook import store
 
@@ -44,16 +45,23 @@ STOP = (
 class Lab:
     """Where measurements are taken: the device, the models loaded so far, and the code as it stands.
 
-    only_read: a missing measurement is an error. measured: names of those that were taken here, in order. shapes: models by
-    name without data, to count and to ask.
+    planned: "cuda" or "cpu", the kind of device of other machines, where this process only plans for them; models are loaded on
+    the CPU then. only_read: a missing measurement is an error. measured: names of those that were taken here, in order. shapes:
+    models by name without data, to count and to ask.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    planned: str = ""
     only_read: bool = field(default_factory=lambda: os.environ.get(store.ONLY_READ, "") not in ("", "0"))
     loaded: dict[str, SRModel] = field(default_factory=dict)
     measured: list[str] = field(default_factory=list)
     used: dict[str, store.Kept] = field(default_factory=dict)
     shapes: dict[str, SRModel] = field(default_factory=dict)
+
+    @property
+    def has_bf16(self) -> bool:
+        """Whether products in bf16 can be measured; a GPU that is only planned for is taken to have them."""
+        return self.planned == "cuda" or native_bf16(self.device)
 
     def model(self, name: str) -> SRModel:
         """A model with its weights, by name or file, loaded once."""
@@ -129,11 +137,9 @@ def unmade(name: str) -> SRModel:
 
 
 def arithmetic(model: SRModel) -> str:
-    """Of what type the parameters are, and what products are rounded to."""
+    """Of what type the parameters are, and what products are rounded to; the same on every device, as TF32 is off."""
     kind = next((str(p.dtype).removeprefix("torch.") for p in model.parameters()), "float32")
-    kind += "" if model.precision == "float32" else f", products in {model.precision}"
-    tf32 = model.device.type == "cuda" and (torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
-    return kind + (" with TF32" if tf32 else "")
+    return kind + ("" if model.precision == "float32" else f", products in {model.precision}")
 
 
 @lru_cache(maxsize=4096)
@@ -218,6 +224,13 @@ class Request(ABC):
     def find(self, lab: Lab) -> store.Kept | None:
         return store.find(self.kind, self.named(lab))
 
+    def at_hand(self, lab: Lab, needs: dict) -> bool:
+        """Whether a batch can leave it out; needs: from `named`. Where it plans for other machines, times of any machine with
+        their kind of device will do."""
+        if self.exclusive and lab.planned:
+            return store.elsewhere(self.kind, needs, lab.planned) is not None
+        return store.find(self.kind, needs) is not None
+
     def ask(self, lab: Lab) -> store.Kept:
         """Read it from the store, or measure it and keep it."""
         needs = self.named(lab)
@@ -228,7 +241,7 @@ class Request(ABC):
                 raise NotMeasured(f"not measured: {self.job}; measure it first: srlib measure, or make reproduce")
         if kept is None:
             start, watch = time.monotonic(), quiet.Watch()
-            with all_cores() if self.exclusive else contextlib.nullcontext():
+            with all_cores() if self.exclusive else devices.exact_float32():
                 rows, picture = self.take(lab)
                 origin = {"device": devices.device_name(lab.device)}
             origin |= {"seconds": round(time.monotonic() - start, 2), "versions": provenance.versions()}

@@ -128,8 +128,9 @@ def find(kind: str, needs: dict) -> Kept | None:
     return None
 
 
-def elsewhere(kind: str, needs: dict) -> Kept | None:
-    """The newest measurement that differs in the machine alone, for times that another machine measured."""
+def elsewhere(kind: str, needs: dict, device: str = "") -> Kept | None:
+    """The newest measurement that differs in the machine at most, for times that another machine measured. device: "cuda" or
+    "cpu", if it must be of that kind; of a CPU the threads are told as well."""
     same = {name: value for name, value in needs.items() if name != HARDWARE}
     found = [
         kept
@@ -137,6 +138,7 @@ def elsewhere(kind: str, needs: dict) -> Kept | None:
         if path.name.startswith(kind)
         for kept in sound(path)
         if {name: value for name, value in kept.needs.items() if name != HARDWARE} == same
+        and device in ("", "cpu" if "threads" in kept.needs.get(HARDWARE, {}) else "cuda")
     ]
     return max(found, key=lambda kept: kept.origin["date"], default=None)
 

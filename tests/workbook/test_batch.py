@@ -220,6 +220,58 @@ def test_on_a_slurm_cluster(slurm):
     assert slurm.ran()[-1] == "table2"
 
 
+@pytest.fixture
+def login(tmp_path, monkeypatch):
+    """A login node without a GPU: a profile with one score and one time, and a store of its own."""
+    from srlib.util import paths
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(paths, "MEASUREMENTS", tmp_path / "measurements")
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "profile: own\nnotebooks:\n  diif/figure6:\n    models: [bicubic]\n"
+        "    pictures: [{protocol: benchmark-y, pictures: [[embedded, chelsea, 8.0, [0, 0, 9, 9]]]}]\n"
+        "    times: [{models: [compact-liif], lr: [6, 6], scales: [2], paths: [fast]}]\n"
+    )
+    return path
+
+
+def planned(login: Path, *options: str, device: str = "cuda") -> dict:
+    return json.loads(batch.prepare(login, device, options).read_text())
+
+
+def test_a_login_node_without_a_gpu_plans_for_nodes_that_have_one(login):
+    cluster = ("--executor", "slurm", "--jobs", "2")
+    content = planned(login, *cluster)
+    assert (content["gpu"], content["device"]) == (1, "cuda")
+    assert {job["label"] for job in content["jobs"].values()} == {
+        "pictures of bicubic", "times of compact-liif", "matrix products",
+    }  # fmt: skip
+    assert planned(login, *cluster, device="cpu")["gpu"] == 0
+    with pytest.raises(ValueError, match="say --device cuda if the nodes have GPUs, else --device cpu"):
+        planned(login, *cluster, device="auto")
+    with pytest.raises(ValueError, match="torch sees no GPU here"):
+        planned(login, "--cores", "2")
+
+
+def test_times_that_a_node_measured_are_not_asked_for_again(login):
+    from srlib.workbook import expand, plan, store
+    from srlib.workbook.measure import Lab
+
+    lab, cluster = Lab(), ("--executor", "slurm")
+    requests = [r for r in expand.requests(plan.plan("diif/figure6", login), lab) if r.exclusive]
+    for request in requests:  # as a node's GPU measures them
+        needs = request.named(lab) | {store.HARDWARE: {"device": "NVIDIA H200"}}
+        store.write(
+            request.kind, needs, request.about(), [{"seconds": 1.0}], origin={"device": "NVIDIA H200", "seconds": 1}
+        )
+    left = planned(login, *cluster)["jobs"].values()
+    assert [job["label"] for job in left] == ["pictures of bicubic"]
+    assert len(planned(login, *cluster, device="cpu")["jobs"]) == 3, "times of a GPU are none of a CPU"
+    assert len(planned(login, "--cores", "2", device="cpu")["jobs"]) == 3, "here, times are of this machine"
+
+
 def test_what_runs_alone_and_the_longest_of_what_runs_side_by_side_begin_first(tmp_path):
     jobs = {f"j{i}": {"alone": i == 15, "seconds": float(i)} for i in range(16)}
     assert batch.begun_first(jobs) == ["j15", "j14", "j13"]

@@ -199,3 +199,18 @@ def test_touching_one_decoder_leaves_the_others_names(lab, set5, tmp_path):
     figures = copy / "workbook" / "figures.py"
     figures.write_text(figures.read_text() + "\nNEW = 1\n")
     assert digests() == after
+
+
+def test_quality_is_measured_in_float32_that_is_float32(lab, set5, monkeypatch):
+    """Whatever the process allows: cuDNN's convolutions take TF32 by default."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    names, seen = {store.digest(quality().named(lab))}, []
+    take = Quality.take
+    monkeypatch.setattr(
+        Quality, "take", lambda self, lab: (seen.append(torch.backends.cudnn.allow_tf32), take(self, lab))[1]
+    )
+    kept = quality().ask(lab)
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32
+    assert kept.needs["arithmetic"] == "float32"
+    assert {store.digest(kept.needs)} == names
