@@ -254,7 +254,7 @@ def pair(word: str) -> tuple[str, object]:
     help_epilogue=examples(
         "srlib reproduce",
         "srlib reproduce paper --resources gpu=4",
-        "srlib reproduce paper --executor slurm --jobs 20",
+        "srlib reproduce paper --executor slurm --jobs 20 --device cuda",
     )
 )
 def reproduce(
