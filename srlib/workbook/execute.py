@@ -145,7 +145,8 @@ def run_planned(name: str, path: Path) -> dict:
 # Notebooks whose tables, figures and verdicts follow from rows that lie in their results folder; the page of claims comes last.
 JUDGED = (
     "diif/table1", "diif/table2", "diif/table3", "diif/table4", "diif/figure7", "diinn/tables", "diinn/table4", "diinn/table5",
-    "idm/scales", "idm/x16", "idm/sampling", "idm/scaling_factor", "idm/slider", "scale_slider", "later/methods", "speed", "claims",
+    "idm/scales", "idm/x16", "idm/sampling", "idm/scaling_factor", "idm/slider", "scale_slider", "later/methods", "speed",
+    "claims",
 )  # fmt: skip
 
 
