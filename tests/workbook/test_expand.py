@@ -7,13 +7,13 @@ from srlib.workbook.measure import Count, Drawn, Enlarged, Lab, PathError, Quali
 def test_requests_are_of_what_is_at_hand(set5):
     lab = Lab()
     made = list(
-        expand.requests(plan.plan("diif/table2", "quick", {"models": ["bicubic", "compact-x3", "rdn-liif"]}), lab)
+        expand.requests(plan.plan("diif/table2", "quick", {"models": ["bicubic", "compact-x4", "rdn-liif"]}), lab)
     )
     assert {(r.model, r.dataset) for r in made if r.dataset != "embedded"} == {
         ("bicubic", "Set5"),
-        ("compact-x3", "Set5"),
+        ("compact-x4", "Set5"),
     }
-    assert {r.scale for r in made if r.model == "compact-x3"} == {3.0}
+    assert {r.scale for r in made if r.model == "compact-x4"} == {4.0}
     assert all(isinstance(r, Quality) for r in made)
     assert {r.limit for r in made if r.dataset == "embedded"} == {2}
 
@@ -45,5 +45,5 @@ def test_the_quickstart_is_of_the_image_and_scale_that_it_names():
 def test_jobs_are_of_one_model_set_and_protocol(set5):
     plans = [plan.plan("diif/table2", "quick", {"models": ["bicubic"]}), plan.plan("bicubic_check", "quick")]
     jobs = expand.jobs(plans, Lab())
-    assert [r.scale for r in jobs["bicubic on Set5, benchmark-y"] if isinstance(r, Quality)] == [2, 3, 4, 6, 8]
+    assert [r.scale for r in jobs["bicubic on Set5, benchmark-y"] if isinstance(r, Quality)] == [2, 4, 8, 3]
     assert {r.scale for r in jobs["bicubic on Set5, diinn"]} == {2, 3, 4}
