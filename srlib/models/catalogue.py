@@ -98,7 +98,7 @@ DECODERS: dict[str, DecoderRecord] = {
     # At full size as released: components up to 16 cycles. After 250 steps of the compact Air from there most
     # were still too fine for x2 (30.6 dB, that of the nearest pixel); from 4 cycles on it had 34.1.
     "thera-air": DecoderRecord(lambda channels, hidden: Thera(channels, finest=hidden / 16), "Thera Air", "#c08a7a"),
-    "thera-plus": DecoderRecord(  # the compact one is as much shallower as the others are narrower: a third of the blocks
+    "thera-plus": DecoderRecord(  # the compact one has a third of the blocks
         lambda channels, hidden: Thera(
             channels, 2 * hidden, blocks=(2, 2, 1) if hidden == 64 else (6, 7, 3), finest=hidden / 16
         ),

@@ -82,8 +82,9 @@ def check(
     alone = verdict == "not measured" and not math.isnan(value)  # one image, or timed once: a value without an interval
     verdict = "not comparable" if incomparable else "inconclusive" if alone else verdict
     notes = [note, incomparable, of.note if of and of.images else "", "measured once: no interval" if alone else ""]
-    word = "above " if strictly else "at least " if at_least else "at most " if at_most else ""
-    bound = least if at_least else most if at_most else expected
+    sides = ("below ", "above ") if strictly else ("at most ", "at least ")
+    word = sides[0] if at_most else sides[1] if at_least else ""
+    bound = most if at_most else least if at_least else expected
     return {
         "paper": paper,
         "place": place,

@@ -82,3 +82,4 @@ def test_what_is_said_of_time_and_parameters_is_judged():
     assert lines["SRNO faster than LTE, fast path"]["verdict"] == "not measured"
     fewer = lines["Thera Air has fewer parameters than LIIF"]
     assert (fewer["verdict"], fewer["measured"], fewer["most"]) == ("confirmed", "6", "70")
+    assert fewer["expected"] == "below 70"
