@@ -399,7 +399,7 @@ def all_claims(claims: pd.DataFrame) -> Figure:
             axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
         elif scale == "log":
             axis.set_xscale("log")
-            axis.set_xlim(0.2, 30)
+            axis.set_xlim(0.2, 80)
             axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())

@@ -153,3 +153,7 @@ def test_a_paper_of_which_nothing_can_be_tested_is_not_contradicted_by_that():
         ("A: claims that were tested, of 2", "1", "confirmed"),
         ("B: claims that were tested, of 1", "", "not measured"),
     ]
+
+
+def test_a_bound_that_must_stay_below_is_said_so():
+    assert claims.check("x", 70, 6, at_most=True, strictly=True)["expected"] == "below 70"
